@@ -66,6 +66,15 @@ class Plugin(Configurable):
     enabled_by_default = True
     replays = False
 
+    @classmethod
+    def settled(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return *settings* with the content of what they name, such as a file.
+
+        It runs once, before the plugin is created. What it returns is in the journal's header and is what a
+        replay uses, so that a plugin reads nothing by itself.
+        """
+        return settings
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, value in (("enabled_by_default", False), ("replays", True)):
@@ -232,12 +241,14 @@ class PluginManager:
 
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
     each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
-    :attr:`calls` has the implementations of each hook in the order of the calls.
+    :attr:`calls` has the implementations of each hook in the order of the calls, :attr:`settings` the
+    parameters of each plugin.
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.now_ns = 0
+        self.settings: dict[str, Mapping[str, Any]] = {}
         self.watch: Callable[[str], str] = _unwatched
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
@@ -303,20 +314,25 @@ class PluginManager:
             ConfigError: a setting is wrong.
         """
         with _foreign(name, "cannot be created"):
-            plugin = self._make(name, target, settings or {})
+            plugin, self.settings[name] = self._make(name, target, settings or {})
         with _foreign(name, "does not match the hooks"):
             self._add(name, plugin, version)
         self._resolve()
 
-    def _make(self, name: str, target: Any, settings: Mapping[str, Any]) -> Any:
+    def _make(
+        self, name: str, target: Any, settings: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Return the plugin and the settings that it was made with."""
+        if isinstance(target, type) and issubclass(target, Plugin):
+            settings = target.settled(settings)
         if isinstance(target, type) and issubclass(target, Configurable):
-            return configure(target, settings, PluginError)
+            return configure(target, settings, PluginError), settings
         if settings:
             raise PluginError(
                 f"plugin {name!r} was given {safe_repr(sorted(settings))} but has no parameters: "
                 "let it inherit vectra_bot.Plugin"
             )
-        return target() if isinstance(target, type) else target
+        return (target() if isinstance(target, type) else target), settings
 
     def _add(self, name: str, plugin: Any, version: str) -> None:
         loaded = _Loaded(name, plugin, version)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
@@ -18,8 +18,12 @@ from vectra_bot.models import AlertTrigger
 from vectra_bot.models.times import NS_PER_S, utc_from_ns
 from vectra_bot.plugins import MAX_TRACEBACK, FaultWindow
 
+if TYPE_CHECKING:
+    from vectra_bot.game.rounds import SideGamesView
+    from vectra_bot.game.view import AccountView
+
 MAX_ALERTS: Final = 8
-"""Alerts that a rule may give for one event; more are counted and not stored."""
+"""Alerts that a rule may give for one event; the next one is an error of the rule."""
 MAX_RULES: Final = 256
 MAX_TITLE: Final = 200
 MAX_MESSAGE: Final = 2_000
@@ -53,17 +57,17 @@ class AlertBook:
 
     Attributes:
         session_id: alert ids follow from it and a counter.
+        model: what the alerts' chances come from; None until a plugin or :meth:`bind` sets it.
         calls: the callbacks of the rules, in the order in which they were registered.
         faults: exceptions since the engine stored them.
-        dropped: alerts above the limit of one rule and event, since the engine stored that.
-        model: what the alerts' chances come from; None until the rules are bound.
+        read: the views that rules read: our account and the side games.
     """
 
     session_id: str
+    model: AlertModel | None = None
     calls: dict[str, tuple[_Call, ...]] = field(factory=lambda: dict.fromkeys(RULE_CALLBACKS, ()))
     faults: list[RuleFault] = field(factory=list)
-    dropped: int = 0
-    model: AlertModel | None = None
+    read: tuple[Any, ...] = ()
     _counter: int = 0
     _rules: list[_Registered] = field(factory=list)
 
@@ -93,8 +97,9 @@ class AlertBook:
             raise PluginError(f"{type(given).__name__} was registered twice: register it once")
         self._rules.append(_Registered(type(given).__name__, given))
 
-    def bind(self, account: Any, side_games: Any) -> None:
+    def bind(self, account: AccountView, side_games: SideGamesView) -> None:
         """Give the rules what they read; ends the registration."""
+        self.read = (account, side_games)
         self.model = self.model or AlertModel()
         for one in self._rules:
             one.rule.__dict__["_surroundings"] = RuleSurroundings(account, side_games, self.model)
@@ -114,38 +119,38 @@ class AlertBook:
         return tuple(one.rule for one in self._rules)
 
     def run(
-        self, callback: str, args: tuple[Any, ...], now_ns: int, game_id: str
+        self,
+        callback: str,
+        args: Sequence[Any],
+        now_ns: int,
+        game_id: str,
+        *,
+        watch: Callable[[str], str] | None = None,
     ) -> list[AlertTrigger]:
-        """Run a callback in every rule and return the alerts given, in order; no exception is passed on."""
+        """Run a callback in every rule and return the alerts given, in order; no exception is passed on.
+
+        Args:
+            callback: one of :data:`RULE_CALLBACKS`.
+            args: its arguments, shared by the rules.
+            now_ns: time of the event, nanoseconds since the epoch.
+            game_id: the game that the alerts are about.
+            watch: returns what a rule has just changed of the engine; None: the caller compares.
+        """
         found: list[AlertTrigger] = []
         for one, method in self.calls[callback]:
             try:
                 given = method(*args)
                 if given is not None:
-                    self._collect(one, callback, given, now_ns, game_id, found)
+                    drafts = _drafts(given, f"{one.name}.{callback}")
+                    found.extend(
+                        self._trigger(draft, callback, now_ns, game_id) for draft in drafts
+                    )
             except BaseException as error:  # noqa: BLE001 - foreign code
-                self.fault(one.rule, callback, error, now_ns)
+                self._fault(one, callback, error, now_ns)
+            if watch is not None and (changed := watch(callback)):
+                text = f"it changed the state of the session ({changed}), which was restored"
+                self._fault(one, callback, PluginError(text), now_ns, at_once=True)
         return found
-
-    def _collect(
-        self,
-        one: _Registered,
-        callback: str,
-        given: AlertDraft | Iterable[AlertDraft],
-        now_ns: int,
-        game_id: str,
-        found: list[AlertTrigger],
-    ) -> None:
-        drafts = (given,) if isinstance(given, AlertDraft) else islice(given, MAX_ALERTS + 1)
-        for number, draft in enumerate(drafts):
-            if number == MAX_ALERTS:
-                self.dropped += 1
-                return
-            if not isinstance(draft, AlertDraft):
-                raise TypeError(
-                    f"{one.name}.{callback} gave {safe_repr(draft)}: give self.alert(...)"
-                )
-            found.append(self._trigger(draft, callback, now_ns, game_id))
 
     def _trigger(self, draft: AlertDraft, callback: str, now_ns: int, game_id: str) -> AlertTrigger:
         expires_ns = None if draft.expires_s is None else now_ns + round(draft.expires_s * NS_PER_S)
@@ -171,32 +176,39 @@ class AlertBook:
         digest = hashlib.sha256(f"{self.session_id}:alert:{number}".encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def fault(
+    def _fault(
         self,
-        rule: AlertRule,
+        one: _Registered,
         callback: str,
         error: BaseException,
         now_ns: int,
         *,
         at_once: bool = False,
     ) -> None:
-        """Count an exception of *rule*; if there were many, or *at_once*, it is not called again.
-
-        Raises:
-            StopNow: *error* is the stop that the user asked for.
-        """
         if isinstance(error, StopNow):
             raise error
-        one = next(known for known in self._rules if known.rule is rule)
         newly = (one.faults.add(now_ns) or at_once) and not one.quarantined
         one.quarantined = one.quarantined or newly
-        self.faults.append(
-            RuleFault(
-                one.name, callback, safe_error(error), safe_trace(error, MAX_TRACEBACK), newly
-            )
-        )
+        trace = safe_trace(error, MAX_TRACEBACK)
+        self.faults.append(RuleFault(one.name, callback, safe_error(error), trace, newly))
         if newly:
             self._resolve()
+
+
+def _drafts(given: AlertDraft | Iterable[AlertDraft], source: str) -> Iterator[AlertDraft]:
+    """Yield what a callback gave, checked.
+
+    Raises:
+        TypeError: it is not an alert.
+        PluginError: there are more than :data:`MAX_ALERTS`.
+    """
+    drafts = (given,) if isinstance(given, AlertDraft) else islice(given, MAX_ALERTS + 1)
+    for number, draft in enumerate(drafts):
+        if number == MAX_ALERTS:
+            raise PluginError(f"{source} gave more than {MAX_ALERTS} alerts for one event")
+        if not isinstance(draft, AlertDraft):
+            raise TypeError(f"{source} gave {safe_repr(draft)}: give self.alert(...)")
+        yield draft
 
 
 def _defined(cls: type) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
@@ -17,18 +17,8 @@ from vectra_bot.models import AlertType
 from vectra_bot.params import Configurable
 
 if TYPE_CHECKING:
-    from vectra_bot.game.rounds import Round, SideGamesView
-    from vectra_bot.game.state import GameView
+    from vectra_bot.game.rounds import SideGamesView
     from vectra_bot.game.view import AccountView
-    from vectra_bot.models import (
-        GameSummary,
-        GameTick,
-        Link,
-        OtherPlayerAction,
-        PlayerAction,
-        PlayerState,
-        StakeSettled,
-    )
 
 SEVERITIES = ("info", "success", "warning", "error")
 _NAMESPACED = re.compile(r"[a-z0-9_-]{1,40}\.[a-z0-9_.-]{1,80}", re.ASCII)
@@ -65,10 +55,16 @@ class AlertRule(Configurable):
     a rule that gives several types lists them in ``alert_types`` and names one in each :meth:`alert`.
     Annotated fields are parameters, declared by :func:`vectra_bot.param`; other attributes are state.
 
-    A callback returns None, one alert or several, or yields them. It takes its arguments by name and may
-    take fewer. Rules must be deterministic: they read no clock, file or random number, so that a replay gives
-    the same alerts. They are called after the plugins' hooks and before the strategy. An exception is counted
-    and stored; a rule that fails five times within a minute of feed time is not called again.
+    Its callbacks have the names and arguments of the hooks of a plugin, and may take fewer arguments by name:
+    ``on_phase``, ``on_game_start``, ``on_game_tick``, ``on_game_end``, ``on_other_player_trade``,
+    ``on_action_submitted``, ``on_action_outcome``, ``on_stake_settled``, ``on_player_update`` and
+    ``on_connection``; besides, ``on_side_round(side_round, game)`` runs when a round of a side game is new,
+    closed or decided (protocol 11; unverified). A callback returns None, one alert or several, or yields
+    them, at most eight for one event; its arguments are shared by all rules.
+
+    Rules must be deterministic: they read no clock, file or random number, so that a replay gives the same
+    alerts. They are called after the plugins' hooks and before the strategy. An exception is counted and
+    stored; a rule that fails five times within a minute of feed time is not called again.
 
     Example::
 
@@ -176,45 +172,6 @@ class AlertRule(Configurable):
             sound=sound,
         )
 
-    if TYPE_CHECKING:
-        # What may be implemented; a rule is called for the callbacks that its class defines.
-
-        def on_phase(self, game: GameView) -> AlertsGiven:
-            """Run at every change of phase."""
-
-        def on_game_start(self, game: GameView) -> AlertsGiven:
-            """Run at tick 0, or at the first frame of a game joined late."""
-
-        def on_game_tick(self, tick: GameTick, game: GameView) -> AlertsGiven:
-            """Run at every new tick of a running game; ticks strictly increase."""
-
-        def on_game_end(self, game: GameView, summary: GameSummary) -> AlertsGiven:
-            """Run when a game's money is settled and its seed revealed."""
-
-        def on_other_player_trade(self, trade: OtherPlayerAction, game: GameView) -> AlertsGiven:
-            """Run when another player's trade was seen."""
-
-        def on_action_submitted(self, action: PlayerAction) -> AlertsGiven:
-            """Run when an action was handed to the venue."""
-
-        def on_action_outcome(self, action: PlayerAction) -> AlertsGiven:
-            """Run once for every action when it is complete."""
-
-        def on_stake_settled(self, settled: StakeSettled, game: GameView) -> AlertsGiven:
-            """Run when the stake of a sidebet, short or side game was settled."""
-
-        def on_player_update(self, state: PlayerState, game: GameView) -> AlertsGiven:
-            """Run when the venue sent a statement of our account."""
-
-        def on_connection(self, status: Link) -> AlertsGiven:
-            """Run when the connection to the venue changed."""
-
-        def on_side_round(self, side_round: Round, game: GameView) -> AlertsGiven:
-            """Run when the venue stated a round of a side game (protocol 11; unverified)."""
-
-
-AlertsGiven = AlertDraft | Iterable[AlertDraft] | None
-"""What a rule's callback may return."""
 
 RULE_CALLBACKS: dict[str, tuple[str, ...]] = {
     **{

@@ -163,7 +163,6 @@ class _Recording:
                 enable=config.enable_plugins,
                 disable=config.disable_plugins,
             ),
-            plugin_settings=config.plugins,
             start_ns=clock.now_ns(),
             auditor=auditor,
             about={

@@ -207,7 +207,6 @@ def _plan(
         strategy=configure(source.cls, config.settings),
         place=store_place(config.store, shared=config.shared),
         plugins=plugins,
-        plugin_settings=config.plugins,
         limits=config.limits,
         profile=own_names,
         auditor=auditor,

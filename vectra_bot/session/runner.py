@@ -99,7 +99,6 @@ def plan_of(
         plugins=PluginManager.load(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
-        plugin_settings=config.plugins,
         limits=limits,
         start_ns=start_ns,
         seed=seed,

@@ -1,0 +1,199 @@
+"""Rules about the game itself: its start and rug, multiples, volatility, survival."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import log, sqrt
+from typing import ClassVar
+
+from vectra_bot import AlertDraft, AlertRule, ConfigError, GameView, Plugin, param
+from vectra_bot.models import AlertType, GamePhase, GameTick
+
+NEVER = 2**63
+
+
+class MarketSettings(Plugin):
+    """Thresholds of the rules about the game."""
+
+    milestones: str = param("2,10,50,100", help="multiples of the start price that give an alert")
+    volatility_ticks: int = param(20, low=5, high=240, help="ticks over which volatility is taken")
+    volatility_spike: float = param(
+        0.12, low=0.0, help="standard deviation of log returns per tick that is a spike"
+    )
+    volatility_calm: float = param(
+        0.02, low=0.0, help="standard deviation of log returns per tick that is calm"
+    )
+    survival_percent: str = param(
+        "50,75,90,99", help="a game that outlives this percentage of all games gives an alert"
+    )
+
+
+def numbers(name: str, text: str, *, above: float, below: float = 1e9) -> tuple[float, ...]:
+    """Return the numbers in *text*, separated by commas, in increasing order.
+
+    Raises:
+        ConfigError: one is not a number between the limits.
+    """
+    try:
+        found = tuple(sorted(float(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise ConfigError(f"{name} was {text!r}: give numbers separated by commas") from None
+    if not all(above < number < below for number in found) or len(found) > 100:
+        raise ConfigError(
+            f"{name} was {text!r}: give at most 100 numbers above {above:g} and below {below:g}"
+        )
+    return found
+
+
+class Calendar(AlertRule):
+    """A game started; a game rugged."""
+
+    alert_types: ClassVar = (AlertType.GAME_START, AlertType.GAME_RUG)
+
+    def on_game_start(self, game: GameView) -> AlertDraft:
+        late = f", joined at tick {game.tick}" if game.joined_late else ""
+        return self.alert(
+            "Game started",
+            f"Game {game.game_id} started{late}.",
+            alert_type=AlertType.GAME_START,
+            data={"tick": game.tick, "joined_late": game.joined_late},
+            expires_s=10,
+        )
+
+    def on_phase(self, game: GameView) -> AlertDraft | None:
+        if game.phase is not GamePhase.RUGGED:
+            return None
+        at = "" if game.rug_tick is None else f" at tick {game.rug_tick}"
+        return self.alert(
+            "Rugged",
+            f"Game {game.game_id} rugged{at}; its peak was {game.peak:.2f}x.",
+            alert_type=AlertType.GAME_RUG,
+            severity="warning",
+            data={"rug_tick": game.rug_tick, "peak": game.peak},
+            expires_s=15,
+        )
+
+
+class Milestones(AlertRule):
+    """The price reached a multiple of the start price, each once per game."""
+
+    alert_type: ClassVar = AlertType.MULTIPLIER_MILESTONE
+    settings: MarketSettings
+
+    def __attrs_post_init__(self) -> None:
+        self.multiples = numbers("milestones", self.settings.milestones, above=1)
+        self.reached = 0
+        self.next = float(NEVER)
+
+    def on_game_start(self, game: GameView) -> None:
+        self.reached = sum(multiple <= game.price for multiple in self.multiples)
+        self._aim()
+
+    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+        if tick.price < self.next:
+            return None
+        while tick.price >= self.next:
+            self.reached += 1
+            self._aim()
+        multiple = self.multiples[self.reached - 1]
+        return self.alert(
+            f"{multiple:g}x",
+            f"The price reached {multiple:g}x at tick {tick.tick}.",
+            data={"multiple": multiple, "tick": tick.tick, "price": tick.price},
+            expires_s=20,
+        )
+
+    def _aim(self) -> None:
+        left = self.multiples[self.reached :]
+        self.next = left[0] if left else float("inf")
+
+
+class Volatility(AlertRule):
+    """The price moves unusually much, or unusually little; each once per game."""
+
+    alert_types: ClassVar = (AlertType.VOLATILITY_SPIKE, AlertType.VOLATILITY_CALM)
+    settings: MarketSettings
+
+    def __attrs_post_init__(self) -> None:
+        self.on_game_start()
+
+    def on_game_start(self) -> None:
+        self.last = 0.0
+        self.returns: deque[float] = deque()
+        self.sum = self.squares = 0.0
+        self.spiked = self.calmed = False
+
+    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+        price, last = tick.price, self.last
+        self.last = price
+        if last <= 0 or price <= 0 or (self.spiked and self.calmed):
+            return None
+        value, count = log(price / last), self.settings.volatility_ticks
+        self.returns.append(value)
+        self.sum += value
+        self.squares += value * value
+        if len(self.returns) <= count:
+            return None
+        old = self.returns.popleft()
+        self.sum -= old
+        self.squares -= old * old
+        spread = (self.squares - self.sum * self.sum / count) / (count - 1)
+        settings = self.settings
+        if not self.spiked and spread >= settings.volatility_spike**2:
+            self.spiked = True
+            return self._alert(AlertType.VOLATILITY_SPIKE, "Volatility spike", tick, spread)
+        if not self.calmed and spread <= settings.volatility_calm**2:
+            self.calmed = True
+            return self._alert(AlertType.VOLATILITY_CALM, "Calm", tick, spread)
+        return None
+
+    def _alert(self, kind: AlertType, title: str, tick: GameTick, spread: float) -> AlertDraft:
+        deviation, count = sqrt(max(spread, 0.0)), self.settings.volatility_ticks
+        return self.alert(
+            title,
+            f"Log returns of the last {count} ticks have a standard deviation of {deviation:.3f} a tick. "
+            "Under the law this says nothing of the next one.",
+            alert_type=kind,
+            data={"tick": tick.tick, "deviation": deviation, "ticks": count},
+            expires_s=10,
+        )
+
+
+class Survival(AlertRule):
+    """The game outlived a share of all games, by the law."""
+
+    alert_type: ClassVar = AlertType.SURVIVAL_MILESTONE
+    settings: MarketSettings
+
+    def __attrs_post_init__(self) -> None:
+        self.percents = numbers(
+            "survival_percent", self.settings.survival_percent, above=0, below=100
+        )
+        self.ticks: tuple[int, ...] = ()
+        self.reached = 0
+        self.next = NEVER
+
+    def on_game_start(self, game: GameView) -> None:
+        if not self.ticks:
+            model = self.model
+            self.ticks = tuple(model.survival_tick(percent / 100) for percent in self.percents)
+        self.reached = sum(tick <= game.tick for tick in self.ticks)
+        self._aim()
+
+    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+        if tick.tick < self.next:
+            return None
+        while tick.tick >= self.next:
+            self.reached += 1
+            self._aim()
+        percent = self.percents[self.reached - 1]
+        return self.alert(
+            f"Outlived {percent:g} %",
+            f"By tick {tick.tick}, {percent:g} % of all games have rugged. The chance that the next tick "
+            "rugs is the same as at the start.",
+            data={"percent": percent, "tick": tick.tick},
+            expires_s=20,
+        )
+
+    def _aim(self) -> None:
+        self.next = self.ticks[self.reached] if self.reached < len(self.ticks) else NEVER
