@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from vectra_bot.alerts.rule import RULE_CALLBACKS, AlertDraft, AlertRule, RuleSu
 from vectra_bot.errors import PluginError, StopNow, safe_error, safe_repr, safe_text, safe_trace
 from vectra_bot.hookspecs import adapt
 from vectra_bot.models import AlertTrigger
-from vectra_bot.models.times import NS_PER_S, utc_from_ns
+from vectra_bot.models.times import utc_from_ns
 from vectra_bot.plugins import MAX_TRACEBACK, FaultWindow
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class AlertBook:
         for one, method in self.calls[callback]:
             try:
                 given = method(*args)
-                if given is not None:
+                if type(given) is AlertDraft:
+                    found.append(self._trigger(given, callback, now_ns, game_id))
+                elif given is not None:
                     drafts = _drafts(given, f"{one.name}.{callback}")
                     found.extend(
                         self._trigger(draft, callback, now_ns, game_id) for draft in drafts
@@ -153,13 +156,13 @@ class AlertBook:
         return found
 
     def _trigger(self, draft: AlertDraft, callback: str, now_ns: int, game_id: str) -> AlertTrigger:
-        expires_ns = None if draft.expires_s is None else now_ns + round(draft.expires_s * NS_PER_S)
+        now, lasts_s = utc_from_ns(now_ns), draft.expires_s
         trigger = AlertTrigger(
             alert_id=self._id(self._counter + 1),
             alert_type=draft.alert_type,
             severity=draft.severity,
-            triggered_at=utc_from_ns(now_ns),
-            expires_at=None if expires_ns is None else utc_from_ns(expires_ns),
+            triggered_at=now,
+            expires_at=None if lasts_s is None else now + timedelta(seconds=lasts_s),
             game_id=game_id or None,
             player_id=draft.player_id,
             title=safe_text(draft.title, MAX_TITLE),
@@ -195,15 +198,14 @@ class AlertBook:
             self._resolve()
 
 
-def _drafts(given: AlertDraft | Iterable[AlertDraft], source: str) -> Iterator[AlertDraft]:
+def _drafts(given: Iterable[AlertDraft], source: str) -> Iterator[AlertDraft]:
     """Yield what a callback gave, checked.
 
     Raises:
         TypeError: it is not an alert.
         PluginError: there are more than :data:`MAX_ALERTS`.
     """
-    drafts = (given,) if isinstance(given, AlertDraft) else islice(given, MAX_ALERTS + 1)
-    for number, draft in enumerate(drafts):
+    for number, draft in enumerate(islice(given, MAX_ALERTS + 1)):
         if number == MAX_ALERTS:
             raise PluginError(f"{source} gave more than {MAX_ALERTS} alerts for one event")
         if not isinstance(draft, AlertDraft):

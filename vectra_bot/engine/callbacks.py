@@ -126,7 +126,7 @@ class Callbacks:
             self.books.close()
             self.plugins.call("on_game_tick", tick, self.desk.game)
         if self.alerts.calls["on_game_tick"]:
-            self._run_rules("on_game_tick", (tick, self.desk.game))
+            self._tick_rules(tick)
         if self.failure is not None:
             return
         self._running = "on_game_tick"
@@ -157,28 +157,41 @@ class Callbacks:
             self._run_rules("on_side_round", (now, self.desk.game))
 
     def _run_rules(self, callback: str, args: tuple[Any, ...]) -> None:
-        """Run a callback of the alert rules and store what they give.
-
-        The books are compared after each rule, but not at a tick, where that costs more than most rules: what
-        a rule changes there is restored at the next change of the books and ends trading.
-        """
+        """Run a callback of the alert rules, store what they give, and compare the books after each rule."""
         self.books.close()
         game, shown, ours = self.desk.game, self._for_rules, getcontext()
-        at_tick = callback == "on_game_tick"
         game_id = args[1].game_id if callback == "on_game_end" else self.effects.game.now.game_id
+        given = [shown if one is game else fresh(one) for one in args]
         setcontext(ours.copy())
         try:
             alerts = self.alerts.run(
-                callback,
-                [shown if one is game else fresh(one) for one in args],
-                self.desk.account.now_ns,
-                game_id,
-                watch=None if at_tick else self.changed_by_plugin,
+                callback, given, self.desk.account.now_ns, game_id, watch=self.changed_by_plugin
             )
         finally:
             setcontext(ours)
         for alert in alerts:
             self.effects.alert(alert, "alerts", game_id)
+
+    def _tick_rules(self, tick: GameTick) -> None:
+        """Run ``on_game_tick`` of the alert rules: as :meth:`_run_rules`, but the books are not compared.
+
+        That would cost more than the rules. What a rule changes is restored at the next change of the books,
+        and ends trading: it cannot be distinguished from what the strategy changes.
+        """
+        if not self.books.sealed:
+            self.books.close()
+        ours = getcontext()
+        copy = object.__new__(GameTick)
+        copy.__dict__.update(tick.__dict__)
+        setcontext(ours.copy())
+        try:
+            alerts = self.alerts.run(
+                "on_game_tick", (copy, self._for_rules), self.desk.account.now_ns, tick.game_id
+            )
+        finally:
+            setcontext(ours)
+        for alert in alerts:
+            self.effects.alert(alert, "alerts", tick.game_id)
 
     def _alerted(self, alert: AlertTrigger) -> None:
         if self.plugins.calls["on_alert"]:

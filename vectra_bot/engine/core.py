@@ -256,7 +256,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
+        if desk.sent or Command in map(type, found):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import reduce
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from vectra_bot import ConfigError
 from vectra_bot.models import GameTick
@@ -36,25 +35,28 @@ class NotKnown(ArithmeticError):
 class Seen:
     """The prices of the running game that an expression can read."""
 
-    tick: int = 0
+    tick: int = -1
     price: float = 1.0
     peak: float = 1.0
     low: float = 1.0
-    prices: deque[float] = field(factory=partial(deque, maxlen=MAX_BACK + 1))
+    prices: list[float] = field(factory=list)
 
     def clear(self) -> None:
         """Begin a game."""
-        self.tick, self.price, self.peak, self.low = 0, 1.0, 1.0, 1.0
-        self.prices.clear()
+        self.tick, self.price, self.peak, self.low = -1, 1.0, 1.0, 1.0
+        self.prices = []
 
     def add(self, tick: GameTick) -> None:
         """Add a tick; after a gap, only the prices since it are known."""
-        price = tick.price
-        if tick.tick != self.tick + 1:
-            self.prices.clear()
-        self.tick, self.price = tick.tick, price
-        self.peak, self.low = max(self.peak, price), min(self.low, price)
-        self.prices.append(price)
+        number, price, prices = tick.tick, tick.price, self.prices
+        if number != self.tick + 1 or len(prices) > 4 * MAX_BACK:
+            prices = self.prices = prices[-MAX_BACK:] if number == self.tick + 1 else []
+        self.tick, self.price = number, price
+        if price > self.peak:
+            self.peak = price
+        elif price < self.low:
+            self.low = price
+        prices.append(price)
 
     def ago(self, ticks: int) -> float:
         """Return the price *ticks* ticks ago."""
@@ -66,7 +68,7 @@ class Seen:
         """Return the last *count* prices."""
         if len(self.prices) < count:
             raise NotKnown
-        return list(self.prices)[-count:]
+        return self.prices[-count:]
 
 
 _Reader = Callable[[Seen], Any]
@@ -101,6 +103,34 @@ _PLAIN: Mapping[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
+@frozen
+class _Number:
+    """A number as it was written: known before the game, which saves a call at every tick."""
+
+    value: float
+
+    def __call__(self, seen: Seen) -> float:
+        return self.value
+
+
+def _applied(apply: Callable[[Any, Any], Any], left: _Reader, right: _Reader) -> _Reader:
+    if isinstance(right, _Number):
+        number = right.value
+        return lambda seen: apply(left(seen), number)
+    if isinstance(left, _Number):
+        number = left.value
+        return lambda seen: apply(number, right(seen))
+    return lambda seen: apply(left(seen), right(seen))
+
+
+def _both(left: _Reader, right: _Reader) -> _Reader:
+    return lambda seen: left(seen) and right(seen)
+
+
+def _either(left: _Reader, right: _Reader) -> _Reader:
+    return lambda seen: left(seen) or right(seen)
+
+
 class Expression:
     """A condition on the running game.
 
@@ -126,7 +156,7 @@ class Expression:
     def holds(self, seen: Seen) -> bool:
         """Return whether the condition is true now."""
         try:
-            return bool(self._read(seen))
+            return self._read(seen) is True
         except ArithmeticError:
             return False
 
@@ -136,10 +166,8 @@ class Expression:
 
     def _condition(self, node: ast.expr) -> _Reader:
         if isinstance(node, ast.BoolOp):
-            parts = [self._condition(part) for part in node.values]
-            every = isinstance(node.op, ast.And)
-            test = all if every else any
-            return lambda seen: test(part(seen) for part in parts)
+            join = _both if isinstance(node.op, ast.And) else _either
+            return reduce(join, map(self._condition, node.values))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             inner = self._condition(node.operand)
             return lambda seen: not inner(seen)
@@ -149,20 +177,12 @@ class Expression:
 
     def _compare(self, node: ast.Compare) -> _Reader:
         values = [self._number(part) for part in (node.left, *node.comparators)]
-        tests = []
-        for one in node.ops:
+        found = []
+        for left, one, right in zip(values, node.ops, values[1:], strict=False):
             if type(one) not in _COMPARED:
                 raise self._wrong("compare numbers by <, <=, >, >=, == or !=")
-            tests.append(_COMPARED[type(one)])
-
-        def compare(seen: Seen) -> bool:
-            found = [value(seen) for value in values]
-            return all(
-                test(left, right)
-                for test, left, right in zip(tests, found, found[1:], strict=False)
-            )
-
-        return compare
+            found.append(_applied(_COMPARED[type(one)], left, right))
+        return reduce(_both, found)
 
     def _number(self, node: ast.expr) -> _Reader:
         if isinstance(node, ast.Constant):
@@ -175,9 +195,9 @@ class Expression:
             inner = self._number(node.operand)
             return lambda seen: -inner(seen)
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-            apply, left, right = _BINARY[type(node.op)], node.left, node.right
-            first, second = self._number(left), self._number(right)
-            return lambda seen: apply(first(seen), second(seen))
+            return _applied(
+                _BINARY[type(node.op)], self._number(node.left), self._number(node.right)
+            )
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             return self._call(node.func.id, node.args)
         raise self._wrong("numbers are made of names, functions, + - * / and brackets")
@@ -185,7 +205,7 @@ class Expression:
     def _constant(self, value: object) -> _Reader:
         if type(value) not in (int, float) or not abs(value) <= MAX_NUMBER:  # type: ignore[arg-type]
             raise self._wrong(f"{value!r} is not a number up to {MAX_NUMBER:g}")
-        return lambda _: value
+        return _Number(float(value))  # type: ignore[arg-type]
 
     def _call(self, name: str, given: list[ast.expr]) -> _Reader:
         if name in _OF_TICKS:

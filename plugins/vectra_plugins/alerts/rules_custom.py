@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, GameView, Plugin, param
 from vectra_bot.models import AlertType, GameTick
 from vectra_plugins.alerts.expressions import Expression, Seen
 
@@ -31,10 +31,12 @@ class CustomSignals(AlertRule):
         AlertType.CUSTOM_SIGNAL_2,
         AlertType.CUSTOM_SIGNAL_3,
     )
-    expressions: tuple[tuple[AlertType, Expression], ...]
-    per_game: int
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self, expressions: tuple[tuple[AlertType, Expression], ...], per_game: int
+    ) -> None:
+        self.expressions = expressions
+        self.per_game = per_game
         self.seen = Seen()
         self.on_game_start()
 
@@ -43,12 +45,14 @@ class CustomSignals(AlertRule):
         self.were = [False] * len(self.expressions)
         self.given = [0] * len(self.expressions)
 
-    def on_game_tick(self, tick: GameTick) -> list[AlertDraft] | None:
+    def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
         self.seen.add(tick)
         found = None
         for index, (kind, expression) in enumerate(self.expressions):
+            if self.given[index] == self.per_game:
+                continue
             now = expression.holds(self.seen)
-            if now and not self.were[index] and self.given[index] < self.per_game:
+            if now and not self.were[index]:
                 self.given[index] += 1
                 found = [*(found or ()), self._alert(kind, expression, tick)]
             self.were[index] = now
@@ -77,4 +81,4 @@ def custom_rules(settings: CustomSettings) -> Iterator[AlertRule]:
     )
     expressions = tuple((kind, Expression(text)) for kind, text in given if text.strip())
     if expressions:
-        yield CustomSignals(expressions=expressions, per_game=settings.custom_per_game)
+        yield CustomSignals(expressions, settings.custom_per_game)

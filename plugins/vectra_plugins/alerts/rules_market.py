@@ -78,9 +78,9 @@ class Milestones(AlertRule):
     """The price reached a multiple of the start price, each once per game."""
 
     alert_type: ClassVar = AlertType.MULTIPLIER_MILESTONE
-    settings: MarketSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: MarketSettings) -> None:
+        self.settings = settings
         self.multiples = numbers("milestones", self.settings.milestones, above=1)
         self.reached = 0
         self.next = float(NEVER)
@@ -89,7 +89,7 @@ class Milestones(AlertRule):
         self.reached = sum(multiple <= game.price for multiple in self.multiples)
         self._aim()
 
-    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
         if tick.price < self.next:
             return None
         while tick.price >= self.next:
@@ -112,37 +112,41 @@ class Volatility(AlertRule):
     """The price moves unusually much, or unusually little; each once per game."""
 
     alert_types: ClassVar = (AlertType.VOLATILITY_SPIKE, AlertType.VOLATILITY_CALM)
-    settings: MarketSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: MarketSettings) -> None:
+        self.settings = settings
         self.on_game_start()
 
     def on_game_start(self) -> None:
+        own = self.settings
+        self.count = own.volatility_ticks
+        self.spike, self.calm = own.volatility_spike**2, own.volatility_calm**2
         self.last = 0.0
         self.returns: deque[float] = deque()
         self.sum = self.squares = 0.0
         self.spiked = self.calmed = False
 
-    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
-        price, last = tick.price, self.last
-        self.last = price
-        if last <= 0 or price <= 0 or (self.spiked and self.calmed):
+    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
+        if self.spiked and self.calmed:
             return None
-        value, count = log(price / last), self.settings.volatility_ticks
-        self.returns.append(value)
+        price, last, returns, count = tick.price, self.last, self.returns, self.count
+        self.last = price
+        if last <= 0 or price <= 0:
+            return None
+        value = log(price / last)
+        returns.append(value)
         self.sum += value
         self.squares += value * value
-        if len(self.returns) <= count:
+        if len(returns) <= count:
             return None
-        old = self.returns.popleft()
+        old = returns.popleft()
         self.sum -= old
         self.squares -= old * old
         spread = (self.squares - self.sum * self.sum / count) / (count - 1)
-        settings = self.settings
-        if not self.spiked and spread >= settings.volatility_spike**2:
+        if spread >= self.spike and not self.spiked:
             self.spiked = True
             return self._alert(AlertType.VOLATILITY_SPIKE, "Volatility spike", tick, spread)
-        if not self.calmed and spread <= settings.volatility_calm**2:
+        if spread <= self.calm and not self.calmed:
             self.calmed = True
             return self._alert(AlertType.VOLATILITY_CALM, "Calm", tick, spread)
         return None
@@ -163,9 +167,9 @@ class Survival(AlertRule):
     """The game outlived a share of all games, by the law."""
 
     alert_type: ClassVar = AlertType.SURVIVAL_MILESTONE
-    settings: MarketSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: MarketSettings) -> None:
+        self.settings = settings
         self.percents = numbers(
             "survival_percent", self.settings.survival_percent, above=0, below=100
         )
@@ -180,7 +184,7 @@ class Survival(AlertRule):
         self.reached = sum(tick <= game.tick for tick in self.ticks)
         self._aim()
 
-    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
         if tick.tick < self.next:
             return None
         while tick.tick >= self.next:

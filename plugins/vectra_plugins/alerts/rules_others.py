@@ -55,9 +55,9 @@ class ExceptionalPlayers(AlertRule):
         AlertType.EXCEPTIONAL_PLAYER_ENTRY,
         AlertType.EXCEPTIONAL_PLAYER_EXIT,
     )
-    settings: OthersSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: OthersSettings) -> None:
+        self.settings = settings
         listed = self.settings.exceptional_players.split(",")
         self.players = frozenset(one.strip() for one in listed if one.strip())
         if len(self.players) > MAX_PLAYERS:
@@ -102,9 +102,9 @@ class LinkAndLatency(AlertRule):
         AlertType.CONNECTION_RESTORED,
         AlertType.LATENCY_WARNING,
     )
-    settings: OthersSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: OthersSettings) -> None:
+        self.settings = settings
         self.lost = False
         self.slow = False
 

@@ -42,9 +42,9 @@ class Trades(AlertRule):
     """An action of ours was executed, or failed."""
 
     alert_types: ClassVar = (AlertType.TRADE_SUCCESS, AlertType.TRADE_FAILED)
-    settings: OwnSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: OwnSettings) -> None:
+        self.settings = settings
         self.failed = 0
 
     def on_game_end(self) -> None:
@@ -115,9 +115,9 @@ class Position(AlertRule):
     """Our long position rose or fell by a percentage; again after it came back by half of it."""
 
     alert_types: ClassVar = (AlertType.POSITION_PROFIT, AlertType.POSITION_LOSS)
-    settings: OwnSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: OwnSettings) -> None:
+        self.settings = settings
         self.held = False
         self.up = self.down = True
 
@@ -127,7 +127,7 @@ class Position(AlertRule):
             self.up = self.down = True
         self.held = held
 
-    def on_game_tick(self, tick: GameTick) -> AlertDraft | None:
+    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
         if not self.held:
             return None
         position = self.account.position
@@ -164,9 +164,9 @@ class ShortWatch(AlertRule):
     """Our short reached its profit or loss, or is close to being worth nothing (unverified)."""
 
     alert_types: ClassVar = (AlertType.SHORT_EXIT_SIGNAL, AlertType.SHORT_LIQUIDATION_WARNING)
-    settings: OwnSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: OwnSettings) -> None:
+        self.settings = settings
         self.opened: int | None = None
         self.given: set[AlertType] = set()
         self.watching = False

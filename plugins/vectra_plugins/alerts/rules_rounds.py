@@ -29,9 +29,9 @@ class BullBearCrabRounds(AlertRule):
     """A round of Bull/Bear/Crab accepts stakes; what its best choice is worth."""
 
     alert_types: ClassVar = (AlertType.BBC_ROUND_START, AlertType.BBC_OPTIMAL_PREDICTION)
-    settings: RoundSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: RoundSettings) -> None:
+        self.settings = settings
         self.announced = 0
         self.predicted = False
 
@@ -94,9 +94,9 @@ class CandleflipRounds(AlertRule):
         AlertType.CANDLEFLIP_ROUND_START,
         AlertType.CANDLEFLIP_STREAK_ALERT,
     )
-    settings: RoundSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: RoundSettings) -> None:
+        self.settings = settings
         self.announced = 0
         self.streaks: dict[int | None, tuple[str, int]] = {}
 

@@ -72,9 +72,9 @@ class Signals(AlertRule):
         AlertType.HIGH_POTENTIAL_EXIT,
         AlertType.SHORT_ENTRY_SIGNAL,
     )
-    settings: SignalSettings
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, settings: SignalSettings) -> None:
+        self.settings = settings
         own = self.settings
         self.signals = (
             _Signal(
