@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, GameView, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, GameView
 from vectra_bot.models import AlertType, GameTick
 from vectra_plugins.alerts.expressions import Expression, Seen
 
-_HELP = "expression of the game that gives the custom signal {}; empty: none"
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
 
-
-class CustomSettings(Plugin):
-    """The expressions of the custom signals."""
-
-    custom_1: str = param("", help=_HELP.format(1))
-    custom_2: str = param("", help=_HELP.format(2))
-    custom_3: str = param("", help=_HELP.format(3))
-    custom_per_game: int = param(
-        3, low=1, high=1000, help="alerts of each custom signal in one game"
-    )
+CUSTOM_HELP = "expression of the game that gives the custom signal {}; empty: none"
 
 
 class CustomSignals(AlertRule):
@@ -68,7 +60,7 @@ class CustomSignals(AlertRule):
         )
 
 
-def custom_rules(settings: CustomSettings) -> Iterator[AlertRule]:
+def custom_rules(settings: Alerts) -> Iterator[AlertRule]:
     """Yield the rule of the expressions that are set, none without.
 
     Raises:

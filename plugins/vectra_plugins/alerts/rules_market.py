@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from math import log, sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, ConfigError, GameView, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, ConfigError, GameView
 from vectra_bot.models import AlertType, GamePhase, GameTick
 
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
+
 NEVER = 2**63
-
-
-class MarketSettings(Plugin):
-    """Thresholds of the rules about the game."""
-
-    milestones: str = param("2,10,50,100", help="multiples of the start price that give an alert")
-    volatility_ticks: int = param(20, low=5, high=240, help="ticks over which volatility is taken")
-    volatility_spike: float = param(
-        0.12, low=0.0, help="standard deviation of log returns per tick that is a spike"
-    )
-    volatility_calm: float = param(
-        0.02, low=0.0, help="standard deviation of log returns per tick that is calm"
-    )
-    survival_percent: str = param(
-        "50,75,90,99", help="a game that outlives this percentage of all games gives an alert"
-    )
 
 
 def numbers(name: str, text: str, *, above: float, below: float = 1e9) -> tuple[float, ...]:
@@ -79,7 +66,7 @@ class Milestones(AlertRule):
 
     alert_type: ClassVar = AlertType.MULTIPLIER_MILESTONE
 
-    def __init__(self, settings: MarketSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.multiples = numbers("milestones", self.settings.milestones, above=1)
         self.reached = 0
@@ -113,7 +100,7 @@ class Volatility(AlertRule):
 
     alert_types: ClassVar = (AlertType.VOLATILITY_SPIKE, AlertType.VOLATILITY_CALM)
 
-    def __init__(self, settings: MarketSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.on_game_start()
 
@@ -168,7 +155,7 @@ class Survival(AlertRule):
 
     alert_type: ClassVar = AlertType.SURVIVAL_MILESTONE
 
-    def __init__(self, settings: MarketSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.percents = numbers(
             "survival_percent", self.settings.survival_percent, above=0, below=100

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, ConfigError, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, ConfigError
 from vectra_bot.models import AlertType, Link, OtherPlayerAction, PlayerAction
+
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
 
 MAX_PLAYERS = 1_000
 MAX_BYTES = 256 * 1024
 
 
-class OthersSettings(Plugin):
-    """The players to watch, and when latency is high."""
+def players_of(path: Path) -> str:
+    """Return the ids in a text file, one on each line, separated by commas; ``#`` begins a comment.
 
-    exceptional_players: str = param(
-        "", help="ids of players to watch, separated by commas, or @FILE with one id on each line"
-    )
-    latency_ms: int = param(
-        1000,
-        low=1,
-        high=3_600_000,
-        help="time from an action to its confirmation that is high, in ms",
-    )
-
-    @classmethod
-    def settled(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return *settings* with the content of the file of players, which a replay needs."""
-        given = settings.get("exceptional_players")
-        if not isinstance(given, str) or not given.startswith("@"):
-            return settings
-        path = Path(given[1:]).expanduser()
-        try:
-            with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-            text = content.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"exceptional_players names {str(path)!r}, which cannot be read ({error}): "
-                "give a text file with one id on each line"
-            ) from None
-        if len(content) > MAX_BYTES:
-            raise ConfigError(f"{str(path)!r} is larger than {MAX_BYTES} bytes: give fewer players")
-        lines = (line.partition("#")[0].strip() for line in text.splitlines())
-        return {**settings, "exceptional_players": ",".join(filter(None, lines))}
+    Raises:
+        ConfigError: it cannot be read, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"exceptional_players names {str(path)!r}, which cannot be read ({error}): "
+            "give a text file with one id on each line"
+        ) from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{str(path)!r} is larger than {MAX_BYTES} bytes: give fewer players")
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return ",".join(filter(None, lines))
 
 
 class ExceptionalPlayers(AlertRule):
@@ -56,7 +44,7 @@ class ExceptionalPlayers(AlertRule):
         AlertType.EXCEPTIONAL_PLAYER_EXIT,
     )
 
-    def __init__(self, settings: OthersSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         listed = self.settings.exceptional_players.split(",")
         self.players = frozenset(one.strip() for one in listed if one.strip())
@@ -103,7 +91,7 @@ class LinkAndLatency(AlertRule):
         AlertType.LATENCY_WARNING,
     )
 
-    def __init__(self, settings: OthersSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.lost = False
         self.slow = False

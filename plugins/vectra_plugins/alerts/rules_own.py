@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, GameView, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, GameView
 from vectra_bot.models import (
     AlertType,
     GameTick,
@@ -14,28 +14,10 @@ from vectra_bot.models import (
     StakeSettled,
 )
 
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
+
 REARM = 0.5  # share of a threshold below which a crossing counts again
-
-
-class OwnSettings(Plugin):
-    """Thresholds of the rules about our own actions and holdings."""
-
-    failed_per_game: int = param(
-        3, low=0, high=1000, help="alerts of failed actions in one game; later ones give none"
-    )
-    profit_percent: float = param(25.0, low=0.1, help="rise of our position that gives an alert")
-    loss_percent: float = param(
-        25.0, low=0.1, high=100.0, help="fall of our position that gives an alert"
-    )
-    short_profit_percent: float = param(
-        25.0, low=0.1, help="profit of our short that gives the exit signal"
-    )
-    short_loss_percent: float = param(
-        25.0, low=0.1, high=100.0, help="loss of our short that gives the exit signal"
-    )
-    short_risk_percent: float = param(
-        75.0, low=0.1, high=100.0, help="loss of our short that gives the liquidation warning"
-    )
 
 
 class Trades(AlertRule):
@@ -43,7 +25,7 @@ class Trades(AlertRule):
 
     alert_types: ClassVar = (AlertType.TRADE_SUCCESS, AlertType.TRADE_FAILED)
 
-    def __init__(self, settings: OwnSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.failed = 0
 
@@ -116,7 +98,7 @@ class Position(AlertRule):
 
     alert_types: ClassVar = (AlertType.POSITION_PROFIT, AlertType.POSITION_LOSS)
 
-    def __init__(self, settings: OwnSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.held = False
         self.up = self.down = True
@@ -165,7 +147,7 @@ class ShortWatch(AlertRule):
 
     alert_types: ClassVar = (AlertType.SHORT_EXIT_SIGNAL, AlertType.SHORT_LIQUIDATION_WARNING)
 
-    def __init__(self, settings: OwnSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.opened: int | None = None
         self.given: set[AlertType] = set()

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from vectra_bot import AlertDraft, AlertRule, Plugin, Round, param
+from vectra_bot import AlertDraft, AlertRule, Round
 from vectra_bot.models import AlertType, SideGameKind
 
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
+
 MAX_ROOMS = 64
-
-
-class RoundSettings(Plugin):
-    """When rounds of the side games give alerts."""
-
-    rounds_per_game: int = param(
-        1, low=0, high=1000, help="rounds of each side game that are announced during one game"
-    )
-    bbc_value: float = param(
-        -1.0, low=-1.0, help="expected value per unit of stake that gives the Bull/Bear/Crab signal"
-    )
-    candleflip_streak: int = param(
-        5, low=2, high=1000, help="equal results in a row in one room that give an alert"
-    )
 
 
 class BullBearCrabRounds(AlertRule):
@@ -30,7 +19,7 @@ class BullBearCrabRounds(AlertRule):
 
     alert_types: ClassVar = (AlertType.BBC_ROUND_START, AlertType.BBC_OPTIMAL_PREDICTION)
 
-    def __init__(self, settings: RoundSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.announced = 0
         self.predicted = False
@@ -95,7 +84,7 @@ class CandleflipRounds(AlertRule):
         AlertType.CANDLEFLIP_STREAK_ALERT,
     )
 
-    def __init__(self, settings: RoundSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         self.announced = 0
         self.streaks: dict[int | None, tuple[str, int]] = {}

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from vectra_bot import AlertDraft, AlertRule, GameView, Plugin, param
+from vectra_bot import AlertDraft, AlertRule, GameView
 from vectra_bot.models import AlertType, GameTick
+
+if TYPE_CHECKING:
+    from vectra_plugins.alerts.rules import Alerts
 
 SIDEBET_TICKS = 40
 SIDEBET_PAYOUT_X = 5
 NEVER = 2**63
-
-
-class SignalSettings(Plugin):
-    """When the rules that state a chance give their one alert per game."""
-
-    horizon_ticks: int = param(
-        40, low=1, high=5000, help="ticks ahead of the stated chance to rug or to survive"
-    )
-    rug_warning_tick: int = param(139, low=0, high=5000, help="first tick of the rug warning")
-    rug_warning_chance: float = param(
-        0.0, low=0.0, high=1.0, help="chance to rug within the horizon that gives the rug warning"
-    )
-    sidebet_tick: int = param(60, low=0, high=5000, help="first tick of the sidebet signal")
-    sidebet_chance: float = param(
-        0.0, low=0.0, high=1.0, help="chance to win that gives the sidebet signal"
-    )
-    entry_tick: int = param(10, low=0, high=5000, help="first tick of the entry signal")
-    entry_chance: float = param(
-        0.0, low=0.0, high=1.0, help="chance to outlive the horizon that gives the entry signal"
-    )
-    exit_tick: int = param(100, low=0, high=5000, help="first tick of the exit signal")
-    exit_chance: float = param(
-        0.0, low=0.0, high=1.0, help="chance to rug within the horizon that gives the exit signal"
-    )
-    short_entry_tick: int = param(30, low=0, high=5000, help="first tick of the short entry signal")
-    short_entry_chance: float = param(
-        0.0,
-        low=0.0,
-        high=1.0,
-        help="chance to rug within the horizon that gives the short entry signal",
-    )
 
 
 @frozen
@@ -73,7 +45,7 @@ class Signals(AlertRule):
         AlertType.SHORT_ENTRY_SIGNAL,
     )
 
-    def __init__(self, settings: SignalSettings) -> None:
+    def __init__(self, settings: Alerts) -> None:
         self.settings = settings
         own = self.settings
         self.signals = (
