@@ -64,7 +64,7 @@ class Callbacks:
         shown: the strategy's own view of the running game.
         alerts: the rules that give alerts.
         failure: what the strategy raised; after that it is not called again.
-        plugin_errors: number of exceptions by plugin.
+        plugin_errors: number of exceptions by plugin and alert rule.
     """
 
     strategy: Strategy
@@ -330,6 +330,7 @@ class Callbacks:
             )
         self.plugins.faults.clear()
         for failed in self.alerts.faults:
+            self.plugin_errors[f"alert rule {failed.rule}"] += 1
             self.effects.system(
                 "alert.rule_quarantined" if failed.quarantined else "alert.rule_error",
                 "error",

@@ -18,7 +18,7 @@ from vectra_bot.models import ClockAdvanced, ConnectionChanged, Frame, Mode, Pla
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
-from vectra_bot.session.config import WATCH, ReplayConfig
+from vectra_bot.session.config import WATCH, ReplayConfig, enabled_plugins
 from vectra_bot.session.header import SessionPlan, new_session_id, profile_of, rounds_of
 from vectra_bot.session.hosting import host
 from vectra_bot.session.shell import NoGateway, Shell
@@ -189,7 +189,7 @@ def _plan(
     source = resolve_strategy(config.strategy)
     plugins = PluginManager.load(
         settings=config.plugins,
-        enable=config.enable_plugins,
+        enable=enabled_plugins(config),
         disable=config.disable_plugins,
         replay=True,
     )

@@ -24,7 +24,7 @@ from vectra_bot.models import Mode
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.check import decides_otherwise
-from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, enabled_plugins
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import (
     SessionPlan,
@@ -97,7 +97,9 @@ def plan_of(
         strategy=strategy,
         place=place,
         plugins=PluginManager.load(
-            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+            settings=config.plugins,
+            enable=enabled_plugins(config, alerts=venue != "embedded"),
+            disable=config.disable_plugins,
         ),
         limits=limits,
         start_ns=start_ns,
