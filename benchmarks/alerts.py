@@ -92,10 +92,9 @@ class Side:
         before = time.thread_time_ns()
         effects = self.engine.process(event)
         took = time.thread_time_ns() - before
-        if len(effects) > 1:
-            for effect in effects:
-                if isinstance(effect, Document) and effect.doc_type is DocType.ALERT_TRIGGER:
-                    self.note(effect.record)
+        for effect in effects:
+            if isinstance(effect, Document) and effect.doc_type is DocType.ALERT_TRIGGER:
+                self.note(effect.record)
         return took
 
     def note(self, alert: Any) -> None:

@@ -10,11 +10,14 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
-from vectra_bot.cli.options import pairs
+from vectra_bot.cli.options import plugin_settings
 from vectra_bot.cli.output import clean, json_option, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectra_bot.analysis.signals import AlertBacktest, Calibration, TypeScore
+    from vectra_bot.plugins import PluginManager
 
 _EXAMPLES = """\b
 Examples:
@@ -85,9 +88,8 @@ def backtest(
 
     if store is not None and (games is not None or seed is not None):
         raise UsageError("--from was given with --games or --seed: give one source of games")
-    found = asyncio.run(
-        _play(store, games or _DEFAULT_GAMES, 1 if seed is None else seed, rules, model, plugin_set)
-    )
+    plugins = _plugins(rules, model, plugin_set)
+    found = asyncio.run(_play(plugins, store, games or _DEFAULT_GAMES, 1 if seed is None else seed))
     if as_json:
         print_json(found.to_json())
     else:
@@ -100,21 +102,21 @@ def backtest(
             )
 
 
-async def _play(
-    store: str | None,
-    games: int,
-    seed: int,
-    rules: tuple[str, ...],
-    model: str | None,
-    plugin_set: tuple[str, ...],
-) -> AlertBacktest:
-    from vectra_bot.analysis.signals import backtest_report, play_exchange, play_store, rule_plugins
+def _plugins(
+    rules: tuple[str, ...], model: str | None, plugin_set: tuple[str, ...]
+) -> Callable[[], PluginManager]:
+    from vectra_bot.analysis.signals import rule_plugins
 
-    settings: dict[str, dict[str, str]] = {}
-    for key, value in pairs("--plugin-set", plugin_set).items():
-        name, _, parameter = key.rpartition(".")
-        settings.setdefault(name, {})[parameter] = value
-    plugins = rule_plugins(rules or ("alerts",), model, settings)
+    choice = {"plugin_set": plugin_set, "plugin": (), "no_plugin": ()}
+    settings = plugin_settings({}, choice)[2]
+    return rule_plugins(rules or ("alerts",), model, settings)
+
+
+async def _play(
+    plugins: Callable[[], PluginManager], store: str | None, games: int, seed: int
+) -> AlertBacktest:
+    from vectra_bot.analysis.signals import backtest_report, play_exchange, play_store
+
     if store is not None:
         return backtest_report(await play_store(plugins, store), store)
     return backtest_report(await play_exchange(plugins, games, seed), "exchange", seed)

@@ -51,7 +51,7 @@ class BullBearCrabRounds(AlertRule):
         }
         if not values:
             return
-        choice = max(values, key=lambda one: (values[one], one))
+        choice = max(values, key=lambda one: (round(values[one], 9), chances[one], one))
         if values[choice] < self.settings.bbc_value:
             return
         self.predicted = True

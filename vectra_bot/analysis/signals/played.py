@@ -162,9 +162,8 @@ class _Play:
     def take(self, event: Event) -> None:
         """Process an event and keep its alerts."""
         self.first_ns = self.first_ns or event.recv_ns
-        if isinstance(event, RoundUpdate) and event.result is not None:
-            if event.round_id in self.played.rounds:
-                self.played.rounds[event.round_id] = event.result
+        if isinstance(event, RoundUpdate) and event.round_id in self.played.rounds:
+            self.played.rounds[event.round_id] = event.result or ""
         for effect in self.engine.process(event):
             if isinstance(effect, Document) and effect.doc_type is not DocType.GAME_TICK:
                 self._note(effect)
