@@ -35,6 +35,7 @@ STEPS = {
     ),
     "opened": ("browser login",),
     "listed": ("strategies", "plugins", "odds", "odds (promotions)"),
+    "scored": ("alerts backtest",),
     "maintained": (
         "store check",
         "store recover",
