@@ -210,7 +210,8 @@ def main() -> int:
     else:
         for name, one in found.items():
             print(
-                name, *(f"{key}={value}" for key, value in one.items() if not isinstance(value, dict))
+                name,
+                *(f"{key}={value}" for key, value in one.items() if not isinstance(value, dict)),
             )
     return 0 if good else 1
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 
 from generate_text import table
-from vectra_plugins.alerts import expressions
-from vectra_plugins.alerts.rules import Alerts
 
 from vectra_bot import AlertModel, AlertRule, parameters
 from vectra_bot.alerts import RULE_CALLBACKS
 from vectra_bot.alerts.book import MAX_ALERTS
 from vectra_bot.models import AlertType
+from vectra_plugins.alerts import expressions
+from vectra_plugins.alerts.rules import Alerts
 
 _EVERY_EXPRESSION = {f"custom_{number}": "price > 2" for number in (1, 2, 3)}
 
@@ -27,7 +28,8 @@ for `run` on the feed of a venue. A [rule of your own](../how-to.md#write-an-ale
 
 CHANCES = """\
 Alerts of the types `rug_warning`, `sidebet_optimal_zone`, `high_potential_entry`, `high_potential_exit`,
-`short_entry_signal` and `bbc_optimal_pred` state a chance, so that they can be scored. Their `source_data` has:
+`short_entry_signal` and `bbc_optimal_pred` state a chance, so that they can be scored. Their `source_data`
+has:
 """
 
 KEYS = (
@@ -43,7 +45,10 @@ KEYS = (
         "bet",
         "what acting on it means: `sidebet`, `long`, `short`, `exit` (selling instead of holding) or `round`",
     ),
-    ("expected_value", "expected profit of it per unit of stake, over `value_ticks` ticks if there are any"),
+    (
+        "expected_value",
+        "expected profit of it per unit of stake, over `value_ticks` ticks if there are any",
+    ),
     ("unverified", "whether its payoff was not seen at the venue"),
 )
 
@@ -64,7 +69,7 @@ def alerts_page(doc: Callable[..., str]) -> Iterator[str]:
     yield "# Alerts\n"
     yield INTRO
     yield "## Rules\n"
-    yield from table(("type", "when", "from"), _types(rules))
+    yield from table(("type", "when", "callbacks"), _types(rules))
     yield "## Parameters\n"
     yield "`--plugin-set alerts.NAME=VALUE`, or the section `[plugins.alerts]` of a configuration file.\n"
     yield from table(("name", "default", "allowed", "meaning"), _parameters())
@@ -83,7 +88,10 @@ def alerts_page(doc: Callable[..., str]) -> Iterator[str]:
     yield f"{doc(AlertRule)}\n"
     yield from table(
         ("callback", "arguments"),
-        ((f"`{name}`", ", ".join(f"`{one}`" for one in taken)) for name, taken in RULE_CALLBACKS.items()),
+        (
+            (f"`{name}`", ", ".join(f"`{one}`" for one in taken))
+            for name, taken in RULE_CALLBACKS.items()
+        ),
     )
 
 
@@ -98,9 +106,18 @@ def _types(rules: tuple[AlertRule, ...]) -> Iterator[tuple[str, str, str]]:
     by_type = {kind: rule for rule in rules for kind in rule.types()}
     for kind in AlertType:
         rule = by_type[kind]
-        text = (inspect.getdoc(type(rule)) or "").partition("\n")[0]
+        text = _meaning(kind, inspect.getdoc(type(rule)) or "")
         callbacks = ", ".join(f"`{name}`" for name in RULE_CALLBACKS if hasattr(rule, name))
         yield f"`{kind.value}`", text, callbacks
+
+
+def _meaning(kind: AlertType, text: str) -> str:
+    """Return what the docstring of a rule says of a type: its line, or the summary if it gives one type."""
+    found = re.search(rf"^{kind.name}: (.*(?:\n {{4}}.*)*)", text, re.MULTILINE)
+    if found is None:
+        return text.partition("\n")[0]
+    meaning = re.sub(r"\s+", " ", found[1])
+    return f"{meaning[0].upper()}{meaning[1:]}"
 
 
 def _parameters() -> Iterator[tuple[str, str, str, str]]:

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import click
-import pytest
 
 import vectra_bot
 from vectra_bot.alerts import RULE_CALLBACKS

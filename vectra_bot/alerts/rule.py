@@ -15,6 +15,7 @@ from vectra_bot.errors import ConfigError, NotInCallback, safe_repr
 from vectra_bot.hookspecs import HOOKS
 from vectra_bot.models import AlertType
 from vectra_bot.params import Configurable
+from vectra_bot.strategy import CALLBACKS
 
 if TYPE_CHECKING:
     from vectra_bot.game.rounds import SideGamesView
@@ -174,11 +175,7 @@ class AlertRule(Configurable):
 
 
 RULE_CALLBACKS: dict[str, tuple[str, ...]] = {
-    **{
-        name: taken
-        for name, taken in HOOKS.items()
-        if name.startswith("on_") and name != "on_alert"
-    },
+    **{name: HOOKS[name] for name in CALLBACKS if name in HOOKS},
     "on_side_round": ("side_round", "game"),
 }
 """The callbacks of rules with their arguments."""

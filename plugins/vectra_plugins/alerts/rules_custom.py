@@ -16,7 +16,12 @@ CUSTOM_HELP = "expression of the game that gives the custom signal {}; empty: no
 
 
 class CustomSignals(AlertRule):
-    """An expression of the user became true; again when it does after it was false."""
+    """An expression of the user became true; again when it does after it was false.
+
+    CUSTOM_SIGNAL_1: that of `custom_1`, at most `custom_per_game` times in a game. Info.
+    CUSTOM_SIGNAL_2: that of `custom_2`. Info.
+    CUSTOM_SIGNAL_3: that of `custom_3`. Info.
+    """
 
     alert_types: ClassVar = (
         AlertType.CUSTOM_SIGNAL_1,

@@ -33,7 +33,11 @@ def numbers(name: str, text: str, *, above: float, below: float = 1e9) -> tuple[
 
 
 class Calendar(AlertRule):
-    """A game started; a game rugged."""
+    """A game started; a game rugged.
+
+    GAME_START: at tick 0, or at the first frame of a game joined late. Info.
+    GAME_RUG: at the rug. Warning.
+    """
 
     alert_types: ClassVar = (AlertType.GAME_START, AlertType.GAME_RUG)
 
@@ -62,7 +66,7 @@ class Calendar(AlertRule):
 
 
 class Milestones(AlertRule):
-    """The price reached a multiple of the start price, each once per game."""
+    """The price reached one of `milestones`, each once per game. Info."""
 
     alert_type: ClassVar = AlertType.MULTIPLIER_MILESTONE
 
@@ -96,7 +100,12 @@ class Milestones(AlertRule):
 
 
 class Volatility(AlertRule):
-    """The price moves unusually much, or unusually little; each once per game."""
+    """The price moves unusually much, or unusually little.
+
+    VOLATILITY_SPIKE: the standard deviation of the last log returns is at least `volatility_spike`, once per
+        game. Info.
+    VOLATILITY_CALM: it is at most `volatility_calm`, once per game. Info.
+    """
 
     alert_types: ClassVar = (AlertType.VOLATILITY_SPIKE, AlertType.VOLATILITY_CALM)
 
@@ -151,7 +160,7 @@ class Volatility(AlertRule):
 
 
 class Survival(AlertRule):
-    """The game outlived a share of all games, by the law."""
+    """The game outlived one of `survival_percent` of all games, by the law; each once per game. Info."""
 
     alert_type: ClassVar = AlertType.SURVIVAL_MILESTONE
 

@@ -37,7 +37,11 @@ def players_of(path: Path) -> str:
 
 
 class ExceptionalPlayers(AlertRule):
-    """A player of the list bought or sold; each once per game and side."""
+    """A player of `exceptional_players` traded; each player once per game and side.
+
+    EXCEPTIONAL_PLAYER_ENTRY: a listed player bought or opened a short. Info.
+    EXCEPTIONAL_PLAYER_EXIT: a listed player sold or closed a short. Info.
+    """
 
     alert_types: ClassVar = (
         AlertType.EXCEPTIONAL_PLAYER_ENTRY,
@@ -83,7 +87,12 @@ class ExceptionalPlayers(AlertRule):
 
 
 class LinkAndLatency(AlertRule):
-    """The connection was lost or restored; an action took long to be confirmed, once per game."""
+    """The connection was lost or restored; an action took long to be confirmed.
+
+    CONNECTION_LOST: the connection to the venue was lost. Error, priority 10, with a sound.
+    CONNECTION_RESTORED: it is back. Success, priority 5.
+    LATENCY_WARNING: an action was confirmed after `latency_ms` or more, once per game. Warning.
+    """
 
     alert_types: ClassVar = (
         AlertType.CONNECTION_LOST,

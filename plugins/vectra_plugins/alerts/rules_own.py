@@ -21,7 +21,12 @@ REARM = 0.5  # share of a threshold below which a crossing counts again
 
 
 class Trades(AlertRule):
-    """An action of ours was executed, or failed."""
+    """An action of ours was executed, or failed.
+
+    TRADE_SUCCESS: every action that was proven executed. Success.
+    TRADE_FAILED: an action was denied, refused, not sent or not proven, at most `failed_per_game` times in a
+        game. Error.
+    """
 
     alert_types: ClassVar = (AlertType.TRADE_SUCCESS, AlertType.TRADE_FAILED)
 
@@ -76,7 +81,11 @@ class Trades(AlertRule):
 
 
 class Settlements(AlertRule):
-    """A sidebet of ours was won or lost."""
+    """A sidebet of ours was won or lost.
+
+    SIDEBET_WON: at its settlement. Success.
+    SIDEBET_LOST: at its settlement. Info.
+    """
 
     alert_types: ClassVar = (AlertType.SIDEBET_WON, AlertType.SIDEBET_LOST)
 
@@ -94,7 +103,11 @@ class Settlements(AlertRule):
 
 
 class Position(AlertRule):
-    """Our long position rose or fell by a percentage; again after it came back by half of it."""
+    """Our long position rose or fell by a percentage; again after it came back by half of it.
+
+    POSITION_PROFIT: it is worth `profit_percent` more than it cost. Success.
+    POSITION_LOSS: it is worth `loss_percent` less. Warning.
+    """
 
     alert_types: ClassVar = (AlertType.POSITION_PROFIT, AlertType.POSITION_LOSS)
 
@@ -143,7 +156,12 @@ class Position(AlertRule):
 
 
 class ShortWatch(AlertRule):
-    """Our short reached its profit or loss, or is close to being worth nothing (unverified)."""
+    """Our short reached its profit or loss, or is close to being worth nothing (unverified).
+
+    SHORT_EXIT_SIGNAL: its profit is `short_profit_percent` or its loss `short_loss_percent`, once per short.
+        Info or warning.
+    SHORT_LIQUIDATION_WARNING: its loss is `short_risk_percent`, once per short. Warning.
+    """
 
     alert_types: ClassVar = (AlertType.SHORT_EXIT_SIGNAL, AlertType.SHORT_LIQUIDATION_WARNING)
 

@@ -15,7 +15,12 @@ MAX_ROOMS = 64
 
 
 class BullBearCrabRounds(AlertRule):
-    """A round of Bull/Bear/Crab accepts stakes; what its best choice is worth."""
+    """A round of Bull/Bear/Crab accepts stakes; what its best choice is worth (unverified).
+
+    BBC_ROUND_START: a new round accepts stakes, `rounds_per_game` times in a game. Info.
+    BBC_OPTIMAL_PREDICTION: the choice with the highest expected value, if that is at least `bbc_value`, once
+        per game. Info.
+    """
 
     alert_types: ClassVar = (AlertType.BBC_ROUND_START, AlertType.BBC_OPTIMAL_PREDICTION)
 
@@ -77,7 +82,11 @@ class BullBearCrabRounds(AlertRule):
 
 
 class CandleflipRounds(AlertRule):
-    """A round of Candleflip accepts stakes; one room has had the same result several times in a row."""
+    """A round of Candleflip accepts stakes; a room has the same result several times in a row (unverified).
+
+    CANDLEFLIP_ROUND_START: a new round accepts stakes, `rounds_per_game` times in a game. Info.
+    CANDLEFLIP_STREAK_ALERT: one room had `candleflip_streak` equal results in a row. Info.
+    """
 
     alert_types: ClassVar = (
         AlertType.CANDLEFLIP_ROUND_START,

@@ -35,6 +35,12 @@ class Signals(AlertRule):
     """Sidebet, entry, exit, short entry and rug signals, each once per game.
 
     Each comes at the first tick from its own tick on at which the model's chance is at least its threshold.
+
+    RUG_WARNING: from `rug_warning_tick` on, the chance to rug within `horizon_ticks`. Warning.
+    SIDEBET_OPTIMAL_ZONE: from `sidebet_tick` on, the chance that a sidebet wins. Info.
+    HIGH_POTENTIAL_ENTRY: from `entry_tick` on, the chance to outlive `horizon_ticks`. Info.
+    HIGH_POTENTIAL_EXIT: from `exit_tick` on, the chance to rug within `horizon_ticks`. Info.
+    SHORT_ENTRY_SIGNAL: from `short_entry_tick` on, the chance to rug within `horizon_ticks`. Info.
     """
 
     alert_types: ClassVar = (
