@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 import vectra_bot
 from vectra_bot import AlertModel, ConfigError, Strategy, hookimpl
@@ -41,14 +41,12 @@ class Case:
         other: plays the bench so that it does not.
         settings: parameters of the plugin.
         acts: what the strategy does, by tick.
-        other_acts: what it does in the counter-example.
     """
 
     play: Callable[[Bench], None]
     other: Callable[[Bench], None]
-    settings: dict[str, Any] = {}  # noqa: RUF012
-    acts: dict[int, Callable[[Any], Any]] = {}  # noqa: RUF012
-    other_acts: dict[int, Callable[[Any], Any]] | None = None
+    settings: dict[str, Any] = field(factory=dict)
+    acts: dict[int, Callable[[Any], Any]] = field(factory=dict)
 
 
 def bench_of(
@@ -111,7 +109,7 @@ def refused(bench: Bench) -> None:
     bench.ack(bench.commands[0], success=False, message="no")
 
 
-def settled(rug: bool) -> Callable[[Bench], None]:  # noqa: FBT001
+def settled(rug: bool) -> Callable[[Bench], None]:
     """Place a sidebet and rug within its window, or after it."""
 
     def play(bench: Bench) -> None:
@@ -231,7 +229,7 @@ def test_a_type_comes_where_it_should_and_only_there(kind: AlertType) -> None:
     case = CASES[kind]
     bench = bench_of(case.settings, case.acts)
     case.play(bench)
-    silent = bench_of(case.settings, case.acts if case.other_acts is None else case.other_acts)
+    silent = bench_of(case.settings, case.acts)
     case.other(silent)
 
     assert (count(bench, kind), count(silent, kind)) == (1, 0)

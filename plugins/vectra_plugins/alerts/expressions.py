@@ -176,13 +176,11 @@ class Expression:
         raise self._wrong("give a comparison, such as price > 2, joined by and, or, not")
 
     def _compare(self, node: ast.Compare) -> _Reader:
+        if not all(type(one) in _COMPARED for one in node.ops):
+            raise self._wrong("compare numbers by <, <=, >, >=, == or !=")
         values = [self._number(part) for part in (node.left, *node.comparators)]
-        found = []
-        for left, one, right in zip(values, node.ops, values[1:], strict=False):
-            if type(one) not in _COMPARED:
-                raise self._wrong("compare numbers by <, <=, >, >=, == or !=")
-            found.append(_applied(_COMPARED[type(one)], left, right))
-        return reduce(_both, found)
+        compared = [_COMPARED[type(one)] for one in node.ops]
+        return reduce(_both, map(_applied, compared, values, values[1:]))
 
     def _number(self, node: ast.expr) -> _Reader:
         if isinstance(node, ast.Constant):
