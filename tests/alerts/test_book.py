@@ -265,8 +265,9 @@ def test_what_a_rule_changes_at_a_tick_is_restored_and_ends_trading() -> None:
     bench = Bench(Watch(), plugins={"rules": Rules(thief)})
     thief.engine = bench.engine
     before = bench.engine.account.cash
+    bench.start_game([1.0, 1.0])
     with pytest.raises(StrategyError, match="changed from outside"):
-        bench.start_game([1.0, 1.0])
+        bench.update()
 
     assert bench.engine.account.cash == before
 

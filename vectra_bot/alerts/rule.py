@@ -27,7 +27,19 @@ _NAMESPACED = re.compile(r"[a-z0-9_-]{1,40}\.[a-z0-9_.-]{1,80}", re.ASCII)
 
 @frozen(kw_only=True)
 class AlertDraft:
-    """An alert as a rule gives it; the engine adds id and time. See :meth:`AlertRule.alert`."""
+    """An alert as a rule gives it, made by :meth:`AlertRule.alert`; the engine adds id and time.
+
+    Attributes:
+        alert_type: the type.
+        severity: ``info``, ``success``, ``warning`` or ``error``.
+        title: headline.
+        message: text for a person.
+        data: JSON values behind it; None for none.
+        expires_s: seconds of feed time after which it is of no interest; None for never.
+        player_id: the player it is about; None for none.
+        priority: higher is shown first.
+        sound: whether it may make a sound.
+    """
 
     alert_type: AlertType | str
     severity: str
@@ -136,7 +148,7 @@ class AlertRule(Configurable):
         Args:
             title: headline.
             message: text for a person.
-            alert_type: one of the rule's types; may be left out if it has one.
+            alert_type: one of the rule's types; not needed if it has one.
             severity: ``info``, ``success``, ``warning`` or ``error``.
             data: JSON values behind it, stored as ``source_data``.
             expires_s: seconds of feed time after which it is of no interest; None for never.

@@ -21,7 +21,7 @@ REARM = 0.5  # share of a threshold below which a crossing counts again
 
 
 class Trades(AlertRule):
-    """An action of ours was executed, or failed.
+    """One of our actions was executed, or failed.
 
     TRADE_SUCCESS: every action that was proven executed. Success.
     TRADE_FAILED: an action was denied, refused, not sent or not proven, at most `failed_per_game` times in a
@@ -81,7 +81,7 @@ class Trades(AlertRule):
 
 
 class Settlements(AlertRule):
-    """A sidebet of ours was won or lost.
+    """Our sidebet was won or lost.
 
     SIDEBET_WON: at its settlement. Success.
     SIDEBET_LOST: at its settlement. Info.

@@ -194,16 +194,13 @@ class _Play:
         played.faults += sum(engine.plugin_errors.values())
 
 
-async def play_exchange(
-    plugins: Plugins, games: int, seed: int, tell: Callable[[int], None] | None = None
-) -> PlayedGames:
+async def play_exchange(plugins: Plugins, games: int, seed: int) -> PlayedGames:
     """Play games of the exchange, without a crowd, through the rules of *plugins*.
 
     Args:
         plugins: makes the plugins with the rules.
         games: number of games.
         seed: seed of the exchange.
-        tell: called with the number of finished games, now and then.
     """
     played = PlayedGames()
     venue = EmbeddedVenue(Exchange(ExchangeConfig(seed=seed, crowd=0)), games=games)
@@ -213,8 +210,6 @@ async def play_exchange(
             _take_frame(play, item)
         else:
             play.take(item)
-        if tell is not None:
-            tell(played.finished)
     await venue.feed.aclose()
     play.end()
     return played

@@ -19,7 +19,7 @@ Register = Callable[[AlertRule | AlertModel], None]
 
 @frozen
 class _Given:
-    """A plugin that registers what the user named; made anew for each session."""
+    """A plugin that registers what the user named; each session has its own."""
 
     rules: tuple[type[AlertRule], ...]
     model: type[AlertModel] | None

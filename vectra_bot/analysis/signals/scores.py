@@ -151,7 +151,7 @@ def _held(data: Mapping[str, Any], game: SignalGame) -> ActedOn | None:
     """Return the profit of holding from the alert to its horizon, or to the rug.
 
     Expected is the sum over the ticks held of what the law expects of each, at the prices that came: profit
-    minus expected has mean 0 whatever the rule, and its variance is the sum of theirs.
+    minus expected has mean 0 whatever the rule, and its variance is the sum of the variances.
     """
     prices, rug = game.prices, game.rug_tick
     start = int(data["tick"])
