@@ -28,7 +28,7 @@ class Watch(Strategy):
 
 
 class Rules:
-    """A plugin that registers rules and hears of alerts."""
+    """A plugin that registers rules and receives alerts."""
 
     def __init__(self, *rules: Any) -> None:
         self.rules = rules
@@ -127,7 +127,7 @@ def test_ids_follow_from_session_and_counter() -> None:
 
 
 def test_a_rule_that_raises_is_counted_and_then_not_called() -> None:
-    """Five errors within a minute; the other rules and the strategy go on."""
+    """Five errors within a minute; the other rules and the strategy are called as before."""
     bench, _ = played(Raises(), Ticks(), ticks=9)
     kinds = [event.kind for event in events(bench)]
 
@@ -139,7 +139,7 @@ def test_a_rule_that_raises_is_counted_and_then_not_called() -> None:
 
 
 class Wrong(AlertRule):
-    """Give what is no alert."""
+    """Give something else than an alert."""
 
     alert_type = "example.wrong"
     gives: Any
@@ -157,8 +157,8 @@ class Wrong(AlertRule):
     ],
     ids=["text", "list", "number"],
 )
-def test_what_is_no_alert_is_an_error_of_the_rule(gives: Any, words: str) -> None:
-    """It is stored, and the session goes on."""
+def test_anything_else_is_an_error_of_the_rule(gives: Any, words: str) -> None:
+    """It is stored, and the session continues."""
     bench, _ = played(Wrong(gives=gives))
 
     assert words in events(bench)[0].message
@@ -182,7 +182,7 @@ def test_alerts_of_one_event_are_limited() -> None:
 
 
 def test_data_that_is_not_json_is_an_error_of_the_rule() -> None:
-    """Nothing is stored that could not be read again, and no id is used up."""
+    """Nothing is stored that JSON cannot hold, and no id is used up."""
 
     class Odd(AlertRule):
         alert_type = "example.odd"

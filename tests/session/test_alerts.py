@@ -165,12 +165,12 @@ def test_a_replay_as_a_new_session_can_have_alerts(tmp_path: Path) -> None:
     ids=["embedded", "feed", "asked", "refused", "record", "replay", "live"],
 )
 def test_where_alerts_are_on(config: Any, alerts: bool, wanted: bool) -> None:
-    """On the feed of a venue and live, unless told otherwise."""
+    """On the feed of a venue and live, unless an option says otherwise."""
     assert ("alerts" in enabled_plugins(config, alerts=alerts)) is wanted
 
 
 def test_the_auditors_alerts_reach_plugins_too(tmp_path: Path) -> None:
-    """They are heard by the hook that hears those of rules."""
+    """The same hook receives them."""
     from tests.conformance.frames.frame_rows import public, rows
     from tests.docs.json_runs import Commands
 

@@ -247,7 +247,7 @@ def test_games_of_the_exchange_are_played_through_rules_of_a_file(tmp_path: Path
 
 
 def test_a_store_is_played_from_its_frames(tmp_path: Path) -> None:
-    """Every session through an engine of its own; the market's alerts are those that were stored."""
+    """Every session through a separate engine; the market's alerts are those that were stored."""
     for seed in (3, 4):
         vectra_bot.run("watch", games=2, seed=seed, alerts=True, store=tmp_path)
     played = asyncio.run(play_store(rule_plugins(["alerts"]), tmp_path))
