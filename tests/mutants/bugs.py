@@ -1204,14 +1204,18 @@ _MORE_CORRELATION = [
             "if event.player_id == self.account.player_id:",
         ),
         (
-            "result-of-others",
-            "if event.player_id == self.account.player_id:\n                handler(event)",
-            "if True:\n                handler(event)",
-        ),
-        (
             "short-of-other-game",
             "if self.account.short is not None and update.game_id == self.game.game_id:",
             "if self.account.short is not None:",
+        ),
+    ),
+    *_bugs(
+        "engine/records.py",
+        (OTHERS,),
+        (
+            "result-of-others",
+            "if event.player_id == account.player_id:\n            handler(event)",
+            "if True:\n            handler(event)",
         ),
     ),
     *_bugs(

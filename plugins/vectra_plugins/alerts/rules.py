@@ -11,7 +11,6 @@ from vectra_plugins.alerts.rules_custom import CUSTOM_HELP, custom_rules
 from vectra_plugins.alerts.rules_market import (
     Calendar,
     Milestones,
-    Survival,
     Volatility,
 )
 from vectra_plugins.alerts.rules_others import (
@@ -130,7 +129,6 @@ class Alerts(Plugin):
             Calendar(),
             Milestones(self),
             Volatility(self),
-            Survival(self),
             Signals(self),
             Trades(self),
             Position(self),

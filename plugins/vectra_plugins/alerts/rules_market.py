@@ -66,37 +66,70 @@ class Calendar(AlertRule):
 
 
 class Milestones(AlertRule):
-    """The price reached one of `milestones`, each once per game. Info."""
+    """The game reached a multiple of the start price, or outlived a share of all games; each once per game.
 
-    alert_type: ClassVar = AlertType.MULTIPLIER_MILESTONE
+    MULTIPLIER_MILESTONE: the price reached one of `milestones`. Info.
+    SURVIVAL_MILESTONE: by the law, one of `survival_percent` of all games have rugged by this tick. Info.
+    """
+
+    alert_types: ClassVar = (AlertType.MULTIPLIER_MILESTONE, AlertType.SURVIVAL_MILESTONE)
 
     def __init__(self, settings: Alerts) -> None:
-        self.settings = settings
-        self.multiples = numbers("milestones", self.settings.milestones, above=1)
-        self.reached = 0
-        self.next = float(NEVER)
+        self.multiples = numbers("milestones", settings.milestones, above=1)
+        self.percents = numbers("survival_percent", settings.survival_percent, above=0, below=100)
+        self.ticks: tuple[int, ...] = ()
+        self.reached = self.outlived = 0
+        self.next_price, self.next_tick = float("inf"), NEVER
 
     def on_game_start(self, game: GameView) -> None:
-        self.reached = sum(multiple <= game.price for multiple in self.multiples)
-        self._aim()
+        if not self.ticks:
+            model = self.model
+            self.ticks = tuple(model.survival_tick(percent / 100) for percent in self.percents)
+        self._aim_price(game.price)
+        self._aim_tick(game.tick)
 
-    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
-        if tick.price < self.next:
+    def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
+        if tick.price < self.next_price and tick.tick < self.next_tick:
             return None
-        while tick.price >= self.next:
-            self.reached += 1
-            self._aim()
+        found = []
+        if tick.price >= self.next_price:
+            found.append(self._multiple(tick))
+        if tick.tick >= self.next_tick:
+            found.append(self._outlived(tick))
+        return found
+
+    def _aim_price(self, price: float) -> None:
+        self.reached = sum(multiple <= price for multiple in self.multiples)
+        left = self.multiples[self.reached :]
+        self.next_price = left[0] if left else float("inf")
+
+    def _aim_tick(self, tick: int) -> None:
+        self.outlived = sum(past <= tick for past in self.ticks)
+        left = self.ticks[self.outlived :]
+        self.next_tick = left[0] if left else NEVER
+
+    def _multiple(self, tick: GameTick) -> AlertDraft:
+        self._aim_price(tick.price)
         multiple = self.multiples[self.reached - 1]
         return self.alert(
             f"{multiple:g}x",
             f"The price reached {multiple:g}x at tick {tick.tick}.",
+            alert_type=AlertType.MULTIPLIER_MILESTONE,
             data={"multiple": multiple, "tick": tick.tick, "price": tick.price},
             expires_s=20,
         )
 
-    def _aim(self) -> None:
-        left = self.multiples[self.reached :]
-        self.next = left[0] if left else float("inf")
+    def _outlived(self, tick: GameTick) -> AlertDraft:
+        self._aim_tick(tick.tick)
+        percent = self.percents[self.outlived - 1]
+        return self.alert(
+            f"Outlived {percent:g} %",
+            f"By tick {tick.tick}, {percent:g} % of all games have rugged. The chance that the next tick "
+            "rugs is the same as at the start.",
+            alert_type=AlertType.SURVIVAL_MILESTONE,
+            data={"percent": percent, "tick": tick.tick},
+            expires_s=20,
+        )
 
 
 class Volatility(AlertRule):
@@ -157,43 +190,3 @@ class Volatility(AlertRule):
             data={"tick": tick.tick, "deviation": deviation, "ticks": count},
             expires_s=10,
         )
-
-
-class Survival(AlertRule):
-    """The game outlived one of `survival_percent` of all games, by the law; each once per game. Info."""
-
-    alert_type: ClassVar = AlertType.SURVIVAL_MILESTONE
-
-    def __init__(self, settings: Alerts) -> None:
-        self.settings = settings
-        self.percents = numbers(
-            "survival_percent", self.settings.survival_percent, above=0, below=100
-        )
-        self.ticks: tuple[int, ...] = ()
-        self.reached = 0
-        self.next = NEVER
-
-    def on_game_start(self, game: GameView) -> None:
-        if not self.ticks:
-            model = self.model
-            self.ticks = tuple(model.survival_tick(percent / 100) for percent in self.percents)
-        self.reached = sum(tick <= game.tick for tick in self.ticks)
-        self._aim()
-
-    def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
-        if tick.tick < self.next:
-            return None
-        while tick.tick >= self.next:
-            self.reached += 1
-            self._aim()
-        percent = self.percents[self.reached - 1]
-        return self.alert(
-            f"Outlived {percent:g} %",
-            f"By tick {tick.tick}, {percent:g} % of all games have rugged. The chance that the next tick "
-            "rugs is the same as at the start.",
-            data={"percent": percent, "tick": tick.tick},
-            expires_s=20,
-        )
-
-    def _aim(self) -> None:
-        self.next = self.ticks[self.reached] if self.reached < len(self.ticks) else NEVER
