@@ -53,9 +53,9 @@ from vectra_bot.models import (
     Ack,
     ActionState,
     ClockAdvanced,
-    Command,
     ConnectionChanged,
     DocType,
+    Document,
     DrawingResult,
     Event,
     FrameRejected,
@@ -256,7 +256,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or Command in map(type, found):
+        if desk.sent or [*map(type, found)].count(Document) < len(found):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
