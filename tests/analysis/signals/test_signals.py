@@ -204,6 +204,7 @@ def test_few_games_are_not_judged() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_law_is_calibrated_over_five_thousand_games() -> None:
     """The joint test of the default signals does not refute the law."""
     report = backtest_report(
@@ -218,6 +219,7 @@ def test_the_law_is_calibrated_over_five_thousand_games() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_planted_edge_is_named(tmp_path: Path) -> None:
     """A model that claims more than the law is refuted beyond doubt."""
     path = tmp_path / "edge.py"
