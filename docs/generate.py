@@ -18,6 +18,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import generate_python
+from generate_alerts import alerts_page
 from generate_config import config_page
 from generate_datasets import datasets_page
 from generate_errors import errors_page
@@ -202,11 +203,17 @@ def python_api() -> Iterator[str]:
     return generate_python.python_api(doc, table)
 
 
+def alerts() -> Iterator[str]:
+    """Every alert type with its rule, see generate_alerts.py."""
+    return alerts_page(doc)
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "python.md": python_api,
     "records.md": records,
     "hooks.md": hooks,
     "strategy.md": strategy,
+    "alerts.md": alerts,
     "command-line.md": command_line,
     "configuration.md": config_page,
     "json.md": json_page,

@@ -45,6 +45,7 @@ GROUPS = {
         "PositionView", "SidebetView", "ShortView", "StakeView", "SideGamesView", "Round", "GameView",
     ),
     "Write a plugin": ("Plugin", "hookimpl"),
+    "Write an alert rule": ("AlertRule", "AlertDraft", "AlertModel"),
     "Query a store": (
         "open_store", "Catalog", "Result", "Stream", "CorruptFile", "CorruptRowsWarning",
     ),

@@ -7,7 +7,7 @@ import asyncio
 import json
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -313,6 +313,45 @@ class Counter(vectra_bot.Plugin):
 counted = Bench(Early(), plugins={"counter": Counter()})
 counted.start_game([1.0] * 6)
 assert counted.commands
+
+
+# %% AlertRule, AlertDraft
+class Moon(vectra_bot.AlertRule):
+    """The price is a multiple of the start price."""
+
+    alert_type = "example.moon"
+    multiple: float = vectra_bot.param(5.0, low=1.0, help="multiple that gives the alert")
+
+    def on_game_tick(self, tick: models.GameTick) -> vectra_bot.AlertDraft | None:
+        if tick.price < self.multiple:
+            return None
+        return self.alert("Moon", f"{tick.price:.2f}x at tick {tick.tick}")
+
+
+class MoonAlerts(vectra_bot.Plugin):
+    replays = True
+
+    @vectra_bot.hookimpl
+    def register_alert_rules(self, register: Callable[[vectra_bot.AlertRule], None]) -> None:
+        register(Moon(multiple=3))
+
+
+watched = Bench(Early(), plugins={"moon": MoonAlerts()})
+watched.start_game([1.0, 2.0, 3.5])
+(alert,) = watched.of_type(models.DocType.ALERT_TRIGGER)
+assert alert.message == "3.50x at tick 2"
+
+
+# %% AlertModel
+class Doubtful(vectra_bot.AlertModel):
+    name = "doubtful"
+
+    def rug_chance(self, game: vectra_bot.GameView, ticks: int) -> float:
+        law = super().rug_chance(game, ticks)
+        return min(1.0, 2 * law) if game.price > 10 else law
+
+
+print(Doubtful.survival_tick(0.5))  # half of all games have rugged by this tick
 
 # %% WireFormat, ShortPayoff, ShortAtRug
 vectra_bot.run(

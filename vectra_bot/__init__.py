@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vectra_bot.actions.arming import Standing
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
+    from vectra_bot.alerts import AlertDraft, AlertModel, AlertRule
     from vectra_bot.analysis.odds.check import CheckedFigure
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport, odds
@@ -104,6 +105,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AccountView": "vectra_bot.game.view",
+    "AlertDraft": "vectra_bot.alerts",
+    "AlertModel": "vectra_bot.alerts",
+    "AlertRule": "vectra_bot.alerts",
     "BadRow": "vectra_bot.imports.report",
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.query.catalog",
@@ -213,6 +217,9 @@ _HOMES = {
 
 __all__ = [
     "AccountView",
+    "AlertDraft",
+    "AlertModel",
+    "AlertRule",
     "BadRow",
     "BotActionInterface",
     "Catalog",

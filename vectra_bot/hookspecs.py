@@ -24,9 +24,11 @@ from attrs import frozen
 from vectra_bot.errors import PluginError, UnknownNameError
 
 if TYPE_CHECKING:
+    from vectra_bot.alerts import AlertModel, AlertRule
     from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView
     from vectra_bot.models import (
+        AlertTrigger,
         GameSummary,
         GameTick,
         Link,
@@ -158,6 +160,24 @@ def on_connection(status: Link) -> None:
 
 
 @hookspec
+def register_alert_rules(register: Callable[[AlertRule | AlertModel], None]) -> None:
+    """Register alert rules; runs once, before the first input.
+
+    Args:
+        register: call it with each rule, an object; with an ``AlertModel`` it sets the session's model.
+    """
+
+
+@hookspec
+def on_alert(alert: AlertTrigger) -> None:
+    """Run when an alert of a rule or of the auditor was stored; preferences have no effect on it.
+
+    Args:
+        alert: the alert.
+    """
+
+
+@hookspec
 def review_action(action: PlayerAction, game: GameView, account: AccountView) -> str | None:
     """Veto an action before it is sent.
 
@@ -266,6 +286,10 @@ def adapt(method: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., A
     taken = tuple(inspect.signature(method).parameters)
     if taken == names:
         return method
+    if not taken:
+        return lambda *_: method()
+    if taken == names[:1]:
+        return lambda first, *_: method(first)
     positions = tuple(names.index(name) for name in taken)
 
     def adapted(*args: Any) -> Any:

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +16,7 @@ from importlib import import_module, metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from attrs import field, frozen
 
@@ -31,6 +32,8 @@ from vectra_bot.errors import (
 from vectra_bot.strategy import Strategy
 
 GROUP = "vectra_bot.strategies"
+
+T = TypeVar("T")
 
 
 @frozen
@@ -101,9 +104,8 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         )
     path_text, _, class_name = spec.partition(":")
     if path_text.endswith(".py") or "/" in path_text:
-        path = _path(path_text)
-        cls = _pick(_load_file(path), class_name, path_text)
-        return _source(f"{path.resolve()}:{cls.__name__}", cls.__name__, cls)
+        cls = class_of_file(spec, Strategy)
+        return _source(f"{_path(path_text).resolve()}:{cls.__name__}", cls.__name__, cls)
     if class_name:
         return _source(spec, class_name, _from_module(path_text, class_name))
     points = strategy_names()
@@ -117,6 +119,29 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
     return _source(spec, spec, _require(found, spec))
 
 
+def class_of_file(spec: str, base: type[T]) -> type[T]:
+    """Return the class that ``./file.py:Class`` names, or the only one of its kind in ``./file.py``.
+
+    Args:
+        spec: the file, with the class if it has several.
+        base: what the class inherits, such as :class:`Strategy`.
+
+    Raises:
+        InputError: the file cannot be used, or has no such class or several.
+        UnknownNameError: it has no class of this name.
+        StrategyError: its own code raised while it was imported.
+        ConfigError: a class of it cannot be used.
+    """
+    path_text, _, class_name = spec.partition(":")
+    what = _words(base)
+    return _pick(_load_file(_path(path_text, what), what), class_name, path_text, base)
+
+
+def _words(base: type) -> str:
+    """Return the name of a class as words: ``alert rule``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", base.__name__).lower()
+
+
 def _source(spec: str, name: str, cls: type[Strategy]) -> StrategySource:
     try:
         path = inspect.getsourcefile(cls)
@@ -126,21 +151,21 @@ def _source(spec: str, name: str, cls: type[Strategy]) -> StrategySource:
     return StrategySource(spec, name, cls, digest, origin_of(cls.__module__))
 
 
-def _path(text: str) -> Path:
+def _path(text: str, what: str = "strategy") -> Path:
     try:
         path = Path(text).expanduser()
         found = path.is_file()
         str(path.resolve()).encode()
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"strategy file {text!r} cannot be read ({safe_error(error)}): check the path"
+            f"{what} file {text!r} cannot be read ({safe_error(error)}): check the path"
         ) from error
     if not found:
-        raise InputError(f"strategy file {text!r} does not exist: give the path of a .py file")
+        raise InputError(f"{what} file {text!r} does not exist: give the path of a .py file")
     return path
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path, what: str) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # last: a neighbour replaces no installed module
@@ -148,7 +173,7 @@ def _load_file(path: Path) -> ModuleType:
     module_spec = importlib.util.spec_from_file_location(name, path)
     if module_spec is None or module_spec.loader is None:
         raise InputError(
-            f"strategy file {str(path)!r} is not a Python file: give the path of a .py file"
+            f"{what} file {str(path)!r} is not a Python file: give the path of a .py file"
         )
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
@@ -157,12 +182,12 @@ def _load_file(path: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         line = _line_in(module_spec.origin, error)
-        what = f"strategy file {str(path)!r}"
+        named = f"{what} file {str(path)!r}"
         if not line and not isinstance(error, SyntaxError):
             raise InputError(
-                f"{what} cannot be read ({safe_error(error)}): is it Python source?"
+                f"{named} cannot be read ({safe_error(error)}): is it Python source?"
             ) from error
-        _raise_foreign(error, f"{what}{line}", "correct it")
+        _raise_foreign(error, f"{named}{line}", "correct it")
     return module
 
 
@@ -192,22 +217,22 @@ def _raise_foreign(error: BaseException, what: str, advice: str) -> NoReturn:
     raise StrategyError(f"{what} raised {safe_error(error)}; {advice}") from error
 
 
-def _pick(module: ModuleType, class_name: str, where: str) -> type[Strategy]:
+def _pick(module: ModuleType, class_name: str, where: str, base: type[T]) -> type[T]:
     own = {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, type)
-        and issubclass(value, Strategy)
-        and value is not Strategy
+        and issubclass(value, base)
+        and value is not base
         and value.__module__ == module.__name__
     }
     if class_name:
         if class_name not in own:
-            raise UnknownNameError("strategy class", class_name, own, hint=f"(in {where})")
+            raise UnknownNameError(f"{_words(base)} class", class_name, own, hint=f"(in {where})")
         return own[class_name]
     if not own:
         raise InputError(
-            f"{where!r} defines no Strategy: add a class that inherits vectra_bot.Strategy"
+            f"{where!r} defines no {base.__name__}: add a class that inherits vectra_bot.{base.__name__}"
         )
     if len(own) > 1:
         names = ", ".join(sorted(own))

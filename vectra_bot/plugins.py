@@ -39,6 +39,7 @@ from vectra_bot.params import Configurable, Parameter, configure, parameters
 __all__ = [
     "GROUP",
     "Fault",
+    "FaultWindow",
     "Plugin",
     "PluginInfo",
     "PluginManager",
@@ -64,6 +65,15 @@ class Plugin(Configurable):
 
     enabled_by_default = True
     replays = False
+
+    @classmethod
+    def settled(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return *settings* with the content of what they name, such as a file.
+
+        It runs once, before the plugin is created. What it returns is in the journal's header and is what a
+        replay uses, so that a plugin reads nothing by itself.
+        """
+        return settings
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -101,6 +111,20 @@ class Fault:
 
 
 @define
+class FaultWindow:
+    """Counts the exceptions of foreign code within a minute of feed time."""
+
+    _times: deque[int] = field(factory=deque)
+
+    def add(self, now_ns: int) -> bool:
+        """Count an exception; return whether there were so many that the code is not to be called again."""
+        self._times.append(now_ns)
+        while now_ns - self._times[0] > FAULT_WINDOW_NS:
+            self._times.popleft()
+        return len(self._times) >= MAX_FAULTS
+
+
+@define
 class _Loaded:
     """A plugin of the session; ``calls`` are its hooks, each with its place in the order."""
 
@@ -108,7 +132,7 @@ class _Loaded:
     plugin: Any
     version: str
     calls: dict[str, tuple[int, Callable[..., Any]]] = field(factory=dict)
-    faults: deque[int] = field(factory=deque)
+    faults: FaultWindow = field(factory=FaultWindow)
     quarantined: bool = False
 
 
@@ -217,12 +241,14 @@ class PluginManager:
 
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
     each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
-    :attr:`calls` has the implementations of each hook in the order of the calls.
+    :attr:`calls` has the implementations of each hook in the order of the calls, :attr:`settings` the
+    parameters of each plugin.
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.now_ns = 0
+        self.settings: dict[str, Mapping[str, Any]] = {}
         self.watch: Callable[[str], str] = _unwatched
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
@@ -288,20 +314,25 @@ class PluginManager:
             ConfigError: a setting is wrong.
         """
         with _foreign(name, "cannot be created"):
-            plugin = self._make(name, target, settings or {})
+            plugin, self.settings[name] = self._make(name, target, settings or {})
         with _foreign(name, "does not match the hooks"):
             self._add(name, plugin, version)
         self._resolve()
 
-    def _make(self, name: str, target: Any, settings: Mapping[str, Any]) -> Any:
+    def _make(
+        self, name: str, target: Any, settings: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Return the plugin and the settings that it was made with."""
+        if isinstance(target, type) and issubclass(target, Plugin):
+            settings = target.settled(settings)
         if isinstance(target, type) and issubclass(target, Configurable):
-            return configure(target, settings, PluginError)
+            return configure(target, settings, PluginError), settings
         if settings:
             raise PluginError(
                 f"plugin {name!r} was given {safe_repr(sorted(settings))} but has no parameters: "
                 "let it inherit vectra_bot.Plugin"
             )
-        return target() if isinstance(target, type) else target
+        return (target() if isinstance(target, type) else target), settings
 
     def _add(self, name: str, plugin: Any, version: str) -> None:
         loaded = _Loaded(name, plugin, version)
@@ -410,10 +441,7 @@ class PluginManager:
     ) -> None:
         if isinstance(error, StopNow):
             raise error
-        loaded.faults.append(self.now_ns)
-        while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
-            loaded.faults.popleft()
-        often = len(loaded.faults) >= MAX_FAULTS and hook != "review_action"
+        often = loaded.faults.add(self.now_ns) and hook != "review_action"
         newly = (often or at_once) and not loaded.quarantined
         loaded.quarantined = loaded.quarantined or newly
         self.faults.append(

@@ -1,4 +1,4 @@
-"""A readable log: one line per action, outcome, trade of another player, and game."""
+"""A readable log: one line per action, outcome, alert, trade of another player, and game."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TextIO
 
 from vectra_bot import GameView, Plugin, hookimpl, param
 from vectra_bot.models import (
+    AlertTrigger,
+    AlertType,
     GameSummary,
     GameTick,
     Link,
@@ -110,6 +112,10 @@ class SessionLog(Plugin):
         )
 
     @hookimpl
+    def on_alert(self, alert: AlertTrigger) -> None:
+        self._line(f"alert {_name(alert)} ({alert.severity}): {alert.title}: {alert.message}")
+
+    @hookimpl
     def on_player_update(self, state: PlayerState) -> None:
         if self.account:
             self._line(f"account: cash {state.cash} SOL, position {state.position_qty}")
@@ -172,6 +178,11 @@ def _trade(trade: OtherPlayerAction) -> str:
         f"player {trade.username or trade.player_id}{level} {trade.action_type} {trade.amount} SOL "
         f"at tick {trade.tick} price {trade.price}{rank}{play}"
     )
+
+
+def _name(alert: AlertTrigger) -> str:
+    kind = alert.alert_type
+    return kind.value if isinstance(kind, AlertType) else kind
 
 
 def _ending(summary: GameSummary) -> str:

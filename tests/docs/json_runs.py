@@ -61,6 +61,17 @@ class EveryRisk(Strategy):
 '''
 
 
+FALSE_MODEL = """
+from vectra_bot import AlertModel
+
+class Edge(AlertModel):
+    name = "edge"
+
+    def rug_chance(self, game, ticks):
+        return 0.9
+"""
+
+
 LIVE = """
 [live]
 enabled = true
@@ -273,6 +284,16 @@ class Commands:
         self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
         yield "odds (promotions)", self.json("odds", "promotions", *at)
         yield "players", self.json("players", *at)
+
+    def scored(self) -> Outputs:
+        """Yield what alerts were worth: by the law over many games, by a false model, of a store."""
+        model = self.folder / "edge.py"
+        model.write_text(FALSE_MODEL, encoding="utf-8")
+        yield "alerts backtest", self.json("alerts", "backtest", "--games", 60, "--seed", 1)
+        false = ("--model", model, "--games", 60, "--seed", 1)
+        yield "alerts backtest", self.json("alerts", "backtest", *false)
+        self.json("run", "watch", "--games", 1, "--seed", 7, "--store", self.store)
+        yield "alerts backtest", self.json("alerts", "backtest", "--from", self.store)
 
     def opened(self) -> Outputs:
         """Yield what opening a browser prints."""

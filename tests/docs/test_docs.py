@@ -121,7 +121,7 @@ def test_readme_says_what_the_game_costs() -> None:
 FILES = {
     "README.md": ["my_bot.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py"],
-    "docs/how-to.md": [None, None, None],
+    "docs/how-to.md": [None, None, "moon.py", None],
     "docs/datasets.md": [None, None, None],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""

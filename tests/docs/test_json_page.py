@@ -42,6 +42,7 @@ STEPS = {
         "players",
         "odds (promotions)",
     ),
+    "scored": ("alerts backtest",),
     "maintained": (
         "store check",
         "store recover",

@@ -58,6 +58,8 @@ SHAPES = "tests/wire/test_shapes_model.py"
 WON = "tests/wire/test_drawings_model.py"
 MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
+ALERTS = "tests/alerts/test_book.py"
+SIGNALS = "tests/analysis/signals/test_signals.py"
 
 
 @frozen
@@ -821,6 +823,43 @@ _DETERMINISM = [
     ),
 ]
 
+_ALERTS = [
+    *_bugs(
+        "alerts/book.py",
+        (ALERTS,),
+        (
+            "alert-ids-of-the-process",
+            'f"{self.session_id}:alert:{number}".encode()',
+            'f"{id(self)}:alert:{number}".encode()',
+        ),
+        ("alerts-without-limit", "if number == MAX_ALERTS:", "if False:"),
+        (
+            "failing-rules-called",
+            "if newly:\n            self._resolve()",
+            "if False:\n            self._resolve()",
+        ),
+    ),
+    *_bugs(
+        "engine/callbacks.py",
+        (ALERTS,),
+        (
+            "alerts-of-the-next-game",
+            'args[1].game_id if callback == "on_game_end" else self.effects.game.now.game_id',
+            "self.effects.game.now.game_id",
+        ),
+    ),
+    *_bugs(
+        "analysis/signals/scores.py",
+        (SIGNALS,),
+        ("horizon-one-short", "return rug <= tick + horizon", "return rug < tick + horizon"),
+    ),
+    *_bugs(
+        "analysis/signals/calibration.py",
+        (SIGNALS,),
+        ("averages-alone", "if abs(away) > 1e-12:", "if False:"),
+    ),
+]
+
 _SECRETS = [
     *_bugs(
         "journal/entry.py",
@@ -1204,14 +1243,18 @@ _MORE_CORRELATION = [
             "if event.player_id == self.account.player_id:",
         ),
         (
-            "result-of-others",
-            "if event.player_id == self.account.player_id:\n                handler(event)",
-            "if True:\n                handler(event)",
-        ),
-        (
             "short-of-other-game",
             "if self.account.short is not None and update.game_id == self.game.game_id:",
             "if self.account.short is not None:",
+        ),
+    ),
+    *_bugs(
+        "engine/records.py",
+        (OTHERS,),
+        (
+            "result-of-others",
+            "if event.player_id == account.player_id:\n            handler(event)",
+            "if True:\n            handler(event)",
         ),
     ),
     *_bugs(
@@ -1495,6 +1538,7 @@ BUGS = (
     *_WIRE,
     *_LAW,
     *_DETERMINISM,
+    *_ALERTS,
     *_SECRETS,
     *_ORDER,
     *_MORE_MONEY,

@@ -21,6 +21,9 @@ def test_public_names_are_pinned() -> None:
     """The names that users may rely on, sorted; each can be imported."""
     assert vectra_bot.__all__ == [
         "AccountView",
+        "AlertDraft",
+        "AlertModel",
+        "AlertRule",
         "BadRow",
         "BotActionInterface",
         "Catalog",

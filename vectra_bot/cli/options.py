@@ -121,7 +121,7 @@ def _with_flag(command: Callable[..., Any], declaration: Option) -> Callable[...
     flag = str(declaration.flag)
     about: dict[str, Any] = {"help": _help(declaration)}
     if declaration.is_switch:
-        flag += f"/--no-{flag[2:]}" if declaration.default is True else ""
+        flag += f"/--no-{flag[2:]}" if declaration.default in (True, None) else ""
         about |= {"is_flag": True, "default": None}
     else:
         about["metavar"] = "|".join(declaration.choices or ()) or declaration.metavar or "N"

@@ -8,10 +8,11 @@ from enum import Enum
 from threading import get_ident
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.interface import BotActionInterface
+from vectra_bot.alerts import AlertBook
 from vectra_bot.engine.effects import Effects
 from vectra_bot.engine.seals import Code, SealedBooks
 from vectra_bot.errors import (
@@ -24,8 +25,9 @@ from vectra_bot.errors import (
     safe_trace,
 )
 from vectra_bot.game.outside import BareView, fresh, state_of
+from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionState, ActionType, DocType, GameTick, SystemEvent
+from vectra_bot.models import ActionState, ActionType, AlertTrigger, DocType, GameTick, SystemEvent
 from vectra_bot.params.saved import state_to_text
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
@@ -69,8 +71,9 @@ class Callbacks:
 
     Attributes:
         shown: the strategy's own view of the running game.
+        alerts: the rules that give alerts.
         failure: what the strategy raised; after that it is not called again.
-        plugin_errors: number of exceptions by plugin.
+        plugin_errors: number of exceptions by plugin and alert rule.
         returned: callbacks that returned what looks like an order.
     """
 
@@ -80,11 +83,13 @@ class Callbacks:
     effects: Effects
     books: SealedBooks
     shown: GameView
+    alerts: AlertBook = Factory(lambda self: AlertBook(self.desk.session_id), takes_self=True)
     code: Code = field(factory=Code)
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
     returned: set[str] = field(factory=set)
     _running: str = "__init__"
+    _for_rules: GameView | None = None
 
     def begin(self, around: Surroundings) -> None:
         """Give the strategy its surroundings, and watch what it and the plugins do.
@@ -97,14 +102,28 @@ class Callbacks:
         desk.outermost = (Callbacks.guarded.__code__, Callbacks.tick.__code__)
         self.plugins.watch = self.changed_by_plugin
         views: tuple[BareView, ...] = (desk.game, self.shown, around.side_games, around.account)
+        views += self._begin_alerts(around)
         books.views = tuple((view, state_of(view)) for view in views)
         bind(self.strategy, around)
+
+    def _begin_alerts(self, around: Surroundings) -> tuple[BareView, ...]:
+        """Let plugins register alert rules; return the views that rules get, if there are any."""
+        self.effects.alerted = self._alerted
+        self.plugins.call("register_alert_rules", self.alerts.register)
+        self.alerts.bind(fresh(around.account), fresh(around.side_games))
+        if not self.alerts.rules:
+            return ()
+        self._for_rules = fresh(self.desk.game)
+        account, side_games = self.alerts.read
+        return (self._for_rules, account, side_games)
 
     def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
         if self.plugins.calls[hook]:
             self.books.close()
             self.plugins.call(hook, *args)
+        if self.alerts.calls.get(hook):
+            self._run_rules(hook, args)
         if self.failure is None:
             self.desk.thread = get_ident()
             self.guarded(hook, args)
@@ -117,6 +136,8 @@ class Callbacks:
         if self.plugins.calls["on_game_tick"]:
             self.books.close()
             self.plugins.call("on_game_tick", tick, self.desk.game)
+        if self.alerts.calls["on_game_tick"]:
+            self._tick_rules(tick)
         if self.failure is not None:
             return
         self._running = "on_game_tick"
@@ -140,6 +161,55 @@ class Callbacks:
         finally:
             desk.thread = 0
             setcontext(ours)
+
+    def side_round(self, before: Round | None, now: Round | None) -> None:
+        """Run ``on_side_round`` of alert rules if a round is new, closed, or has its result."""
+        if now is None or not self.alerts.calls["on_side_round"]:
+            return
+        if before is None or (before.is_open, before.result) != (now.is_open, now.result):
+            self._run_rules("on_side_round", (now, self.desk.game))
+
+    def _run_rules(self, callback: str, args: tuple[Any, ...]) -> None:
+        """Run a callback of the alert rules, store what they give, and compare the books after each rule."""
+        self.books.close()
+        game, shown, ours = self.desk.game, self._for_rules, getcontext()
+        game_id = args[1].game_id if callback == "on_game_end" else self.effects.game.now.game_id
+        given = [shown if one is game else fresh(one) for one in args]
+        setcontext(ours.copy())
+        try:
+            alerts = self.alerts.run(
+                callback, given, self.desk.account.now_ns, game_id, watch=self.changed_by_plugin
+            )
+        finally:
+            setcontext(ours)
+        for alert in alerts:
+            self.effects.alert(alert, "alerts", game_id)
+
+    def _tick_rules(self, tick: GameTick) -> None:
+        """Run ``on_game_tick`` of the alert rules: as :meth:`_run_rules`, but the books are not compared.
+
+        That would cost more than the rules. What a rule changes is restored at the next change of the books,
+        and ends trading: it cannot be distinguished from what the strategy changes.
+        """
+        if not self.books.sealed:
+            self.books.close()
+        ours = getcontext()
+        copy = object.__new__(GameTick)
+        copy.__dict__.update(tick.__dict__)
+        setcontext(ours.copy())
+        try:
+            alerts = self.alerts.run(
+                "on_game_tick", (copy, self._for_rules), self.desk.account.now_ns, tick.game_id
+            )
+        finally:
+            setcontext(ours)
+        for alert in alerts:
+            self.effects.alert(alert, "alerts", tick.game_id)
+
+    def _alerted(self, alert: AlertTrigger) -> None:
+        if self.plugins.calls["on_alert"]:
+            self.books.close()
+            self.plugins.call("on_alert", alert)
 
     def guarded(self, callback: str, args: tuple[Any, ...] = ()) -> Any:
         """Return what a method of the strategy returns, None if it raises or raised before."""
@@ -277,7 +347,7 @@ class Callbacks:
         self.desk.gate.stop_all(what)
 
     def store_faults(self) -> None:
-        """Store the exceptions of plugins since the last call."""
+        """Store the exceptions of plugins and alert rules since the last call."""
         for fault in self.plugins.faults:
             self.plugin_errors[fault.plugin] += 1
             self.effects.system(
@@ -289,6 +359,17 @@ class Callbacks:
                 traceback=fault.trace,
             )
         self.plugins.faults.clear()
+        for failed in self.alerts.faults:
+            self.plugin_errors[f"alert rule {failed.rule}"] += 1
+            self.effects.system(
+                "alert.rule_quarantined" if failed.quarantined else "alert.rule_error",
+                "error",
+                f"alert rule {failed.rule!r} failed in {failed.callback}: {failed.error}",
+                rule=failed.rule,
+                callback=failed.callback,
+                traceback=failed.trace,
+            )
+        self.alerts.faults.clear()
 
     def save(self) -> None:
         """Store the state that the strategy wants to keep across restarts."""

@@ -36,12 +36,12 @@ from vectra_bot.actions.rounds import Stakes
 from vectra_bot.actions.shorts import Shorts
 from vectra_bot.actions.sidebets import Sidebets
 from vectra_bot.actions.tracker import ActionTracker
+from vectra_bot.engine import records
 from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.control import Control
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.flatten import Flatten
-from vectra_bot.engine.records import anomaly, other_player, proven_by_history, state_of, summary_of
 from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
 from vectra_bot.game.account import Account
@@ -53,9 +53,9 @@ from vectra_bot.models import (
     Ack,
     ActionState,
     ClockAdvanced,
-    Command,
     ConnectionChanged,
     DocType,
+    Document,
     DrawingResult,
     Event,
     FrameRejected,
@@ -186,16 +186,17 @@ class Engine:
 
     def _table(self) -> dict[type[Event], Callable[[Any], None]]:
         tracker, stakes = self.tracker, self.tracker.stakes
+        ours = partial(records.if_ours, self.account)
         return {
             GameFrame: self._on_game_frame,
             Trade: self._on_trade,
             PlayerUpdate: self._on_player_update,
             PlayerGameUpdate: self._on_player_game,
             SidebetPlaced: self._on_sidebet_placed,
-            SidebetResult: self._if_ours(tracker.sidebets.on_result),
-            RoundUpdate: lambda event: stakes.on_round_update(event, self.counts["ticks"]),
-            RoundBet: self._if_ours(stakes.on_round_bet),
-            RoundResult: self._if_ours(stakes.on_round_result),
+            SidebetResult: ours(tracker.sidebets.on_result),
+            RoundUpdate: self._on_round,
+            RoundBet: ours(stakes.on_round_bet),
+            RoundResult: ours(stakes.on_round_result),
             LoginStatus: self._control.on_login,
             VenueNotice: self._ignore,
             DrawingResult: self._on_drawing,
@@ -255,7 +256,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
+        if desk.sent or [*map(type, found)].count(Document) < len(found):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
@@ -269,7 +270,7 @@ class Engine:
         if desk.exits.plan is not NO_EXITS and not account.lots:
             callbacks.open()
             desk.exits.clear()
-        if self.plugins.faults:
+        if self.plugins.faults or callbacks.alerts.faults:
             callbacks.store_faults()
         if not self._books.sealed:
             self._books.close()
@@ -287,15 +288,6 @@ class Engine:
             )
         self._drain()
 
-    def _if_ours(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return a handler that passes an event on if it is about our account."""
-
-        def handle(event: Any) -> None:
-            if event.player_id == self.account.player_id:
-                handler(event)
-
-        return handle
-
     # Events.
 
     def _ignore(self, event: Event) -> None:
@@ -311,7 +303,7 @@ class Engine:
                 self._callbacks.open()
             books.seen = None
         if frame.history:
-            proven_by_history(self.tracker, frame, self._callbacks.open)
+            records.proven_by_history(self.tracker, frame, self._callbacks.open)
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
@@ -339,7 +331,7 @@ class Engine:
                 self._rug_ns = self.account.now_ns
                 self._episode.ticks = change.rug_tick or self._episode.ticks
             case changes.FrameRefused() | changes.GapSeen() | changes.PriceConflict():
-                self._effects.document(DocType.SYSTEM_EVENT, anomaly(change), "engine")
+                self._effects.document(DocType.SYSTEM_EVENT, records.anomaly(change), "engine")
 
     def _on_tick(self, seen: changes.TickSeen) -> None:
         self._effects.document(DocType.GAME_TICK, seen.tick, "engine")
@@ -361,7 +353,7 @@ class Engine:
         self._drain()
         rugged = closed.rug_price is not None
         self._close_episode(closed.last_price, rugged=True)
-        summary = summary_of(closed, self.account)
+        summary = records.summary_of(closed, self.account)
         if rugged:
             self.counts["games"] += 1
         self.history.append(summary)
@@ -389,7 +381,7 @@ class Engine:
         if trade.player_id and trade.player_id == self.account.player_id:
             self.tracker.on_trade(trade)
             return
-        seen = other_player(self.session_id, trade, self.game)
+        seen = records.other_player(self.session_id, trade, self.game)
         self._effects.document(
             DocType.OTHER_PLAYER_ACTION,
             seen,
@@ -407,6 +399,12 @@ class Engine:
     def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
         if event.private and event.player_id == self.account.player_id:
             self.tracker.sidebets.on_placed(event)
+
+    def _on_round(self, event: RoundUpdate) -> None:
+        stakes, key = self.tracker.stakes, (event.side_game, event.round_id)
+        before = stakes.rounds.get(*key)
+        stakes.on_round_update(event, self.counts["ticks"])
+        self._callbacks.side_round(before, stakes.rounds.get(*key))
 
     def _on_player_game(self, update: PlayerGameUpdate) -> None:
         """Update the value of our short; nothing else in our row is used."""
@@ -495,6 +493,6 @@ class Engine:
     def _on_stated(self, note: Stated) -> None:
         if note.statement.first:
             self._episode.open(self.game.game_id, self._episode.started_ns, self.account)
-        record = state_of(note)
+        record = records.state_of(note)
         self._effects.document(DocType.SERVER_STATE, record, "wire")
         self._callbacks.notify("on_player_update", record.player_state, self.game)

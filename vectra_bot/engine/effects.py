@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import is_
 from typing import Any, TypeAlias
 
@@ -35,10 +36,12 @@ class Effects:
     Args:
         game: the game a document is about, unless given otherwise.
         account: the player of a document, and the time of the input.
+        alerted: called with each alert that was stored.
     """
 
     game: GameState
     account: Account
+    alerted: Callable[[AlertTrigger], None] | None = None
     _found: list[Effect] = field(factory=list)
     _unknown: set[str] = field(factory=set)
 
@@ -84,9 +87,18 @@ class Effects:
     def findings(self, findings: Findings) -> None:
         """Store the auditor's findings."""
         for finding in findings:
-            alert = isinstance(finding.record, AlertTrigger)
-            doc_type = DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT
-            self.document(doc_type, finding.record, "auditor", game_id=finding.game_id)
+            if isinstance(finding.record, AlertTrigger):
+                self.alert(finding.record, "auditor", finding.game_id)
+            else:
+                self.document(
+                    DocType.SYSTEM_EVENT, finding.record, "auditor", game_id=finding.game_id
+                )
+
+    def alert(self, alert: AlertTrigger, source: str, game_id: str) -> None:
+        """Store an alert of a rule or of the auditor, and report it."""
+        self.document(DocType.ALERT_TRIGGER, alert, source, game_id=game_id)
+        if self.alerted is not None:
+            self.alerted(alert)
 
     def system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
         """Store a system event; *detail* is for programs that act on it."""

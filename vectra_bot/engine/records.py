@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from vectra_bot.actions.notes import Stated
 from vectra_bot.actions.tracker import ActionTracker
@@ -21,6 +22,16 @@ from vectra_bot.models import (
     Trade,
 )
 from vectra_bot.models.times import NS_PER_MS
+
+
+def if_ours(account: Account, handler: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a handler that passes an event on to *handler* if it is about the player of *account*."""
+
+    def handle(event: Any) -> None:
+        if event.player_id == account.player_id:
+            handler(event)
+
+    return handle
 
 
 def proven_by_history(tracker: ActionTracker, frame: GameFrame, opened: Callable[[], None]) -> None:

@@ -95,7 +95,7 @@ class AlertTrigger:
     alert_id: str = f.text()
     """Id of the alert (UUID)."""
     alert_type: AlertType | str = _alert_type()
-    """Category of the alert: an `AlertType`, or `namespace.name`. Plugins cannot store alerts yet."""
+    """Category of the alert: an `AlertType`, or `namespace.name`."""
     severity: str = f.choice("info", "success", "warning", "error")
     """info, success, warning or error."""
     triggered_at: datetime = f.utc()

@@ -158,8 +158,8 @@ class Option(Parameter):
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is on or off."""
-        return self.type is bool
+        """Whether it is on or off, or by default neither."""
+        return unwrap(self.type)[1] is bool
 
     @property
     def default_shown(self) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 from attrs import frozen
@@ -43,6 +43,9 @@ _FOREVER_S = 10 * 365 * 86_400
 
 WATCH: Final = "watch"
 """The bundled strategy that takes no action."""
+
+ALERTS: Final = "alerts"
+"""The bundled plugin with the alert rules."""
 
 
 def _strategy(value: Any) -> str | type[Strategy]:
@@ -139,6 +142,24 @@ def _observer(value: Any) -> Observer | None:
     return observer
 
 
+class _WithPlugins(Protocol):
+    """A config that enables plugins."""
+
+    @property
+    def alerts(self) -> bool | None: ...
+    @property
+    def enable_plugins(self) -> tuple[str, ...]: ...
+
+
+def enabled_plugins(config: _WithPlugins, *, alerts: bool = False) -> tuple[str, ...]:
+    """Return the plugins that *config* enables, with that of the alert rules if it wants them.
+
+    *alerts* says whether it does where *config* does not.
+    """
+    wanted = alerts if config.alerts is None else config.alerts
+    return (*config.enable_plugins, ALERTS) if wanted else config.enable_plugins
+
+
 @frozen(kw_only=True, field_transformer=declared)
 class SessionConfig(EmbeddedOptions):
     """A paper session, on the embedded exchange or on the feed of a venue.
@@ -162,6 +183,7 @@ class SessionConfig(EmbeddedOptions):
         plugins: parameters by plugin name; naming a plugin enables it.
         enable_plugins: plugins to enable although they are off by default.
         disable_plugins: plugins not to load.
+        alerts: whether the rules of the plugin ``alerts`` give alerts; None: on the feed of a venue.
         restore_from: session of the same store whose last :meth:`Strategy.save` state is restored.
         recover: first recover the sessions in the store that were killed.
     """
@@ -229,6 +251,12 @@ class SessionConfig(EmbeddedOptions):
         repeatable=True,
         words="plugin names",
         help="Disable a plugin.",
+        heading=Heading.PLUGINS,
+    )
+    alerts: bool | None = option(
+        None,
+        shown="on for a venue's feed",
+        help="Give alerts by the bundled rules: the plugin alerts.",
         heading=Heading.PLUGINS,
     )
     plugins: Mapping[str, Mapping[str, Any]] = option(
@@ -330,6 +358,7 @@ class RecordConfig:
     )
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
     stop: StopFlag = like(SessionConfig, "stop")
     recover: bool = like(SessionConfig, "recover")
@@ -389,6 +418,7 @@ class ReplayConfig:
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
     stop: StopFlag = like(SessionConfig, "stop")
 

@@ -62,7 +62,6 @@ class SessionPlan:
         venue: column ``venue`` of its documents.
         source: where the strategy came from.
         place: where the store is.
-        plugin_settings: parameters by plugin name.
         limits: what the session may do.
         start_ns: start of the session's clock, nanoseconds since the epoch.
         seed: seed of the embedded exchange; None if there is none.
@@ -84,7 +83,6 @@ class SessionPlan:
     strategy: Strategy
     place: Place
     plugins: PluginManager = field(factory=PluginManager)
-    plugin_settings: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
     limits: Limits = field(factory=Limits)
     start_ns: int = 0
     seed: int | None = None
@@ -130,7 +128,7 @@ class SessionPlan:
                     "sources": origin_of(self.plugins.modules[name]).sources,
                     "settings": _plain_settings(
                         name,
-                        masked(self.plugins.parameters[name], self.plugin_settings.get(name, {})),
+                        masked(self.plugins.parameters[name], self.plugins.settings[name]),
                     ),
                 }
                 for name, version in self.plugins.names

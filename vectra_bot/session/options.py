@@ -60,6 +60,7 @@ class RunOptions(TypedDict, total=False):
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    alerts: bool | None
     plugins: Mapping[str, Mapping[str, Any] | None] | None
     observer: Observer | None
     stop: StopFlag
@@ -85,6 +86,7 @@ class ReplayOptions(TypedDict, total=False):
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    alerts: bool
     plugins: Mapping[str, Mapping[str, Any] | None] | None
     stop: StopFlag
 
@@ -102,6 +104,7 @@ class RecordOptions(TypedDict, total=False):
     settings: LiveSettings
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    alerts: bool
     plugins: Mapping[str, Mapping[str, Any] | None] | None
     stop: StopFlag
     recover: bool

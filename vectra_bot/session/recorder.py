@@ -29,7 +29,7 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
-from vectra_bot.session.config import RecordConfig
+from vectra_bot.session.config import RecordConfig, enabled_plugins
 from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import host
 from vectra_bot.session.realtime import drive_live
@@ -160,10 +160,9 @@ class _Recording:
             place=store_place(config.store, shared=config.shared),
             plugins=PluginManager.load(
                 settings=config.plugins,
-                enable=config.enable_plugins,
+                enable=enabled_plugins(config),
                 disable=config.disable_plugins,
             ),
-            plugin_settings=config.plugins,
             start_ns=clock.now_ns(),
             auditor=auditor,
             about={

@@ -19,7 +19,7 @@ from vectra_bot.plugins import PluginManager
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
-from vectra_bot.session.config import WATCH, ReplayConfig
+from vectra_bot.session.config import WATCH, ReplayConfig, enabled_plugins
 from vectra_bot.session.header import SessionPlan, new_session_id, profile_of, rounds_of
 from vectra_bot.session.hosting import host
 from vectra_bot.session.shell import NoGateway, Shell
@@ -190,7 +190,7 @@ def _plan(
     source = resolve_strategy(config.strategy)
     plugins = PluginManager.load(
         settings=config.plugins,
-        enable=config.enable_plugins,
+        enable=enabled_plugins(config),
         disable=config.disable_plugins,
         replay=True,
     )
@@ -208,7 +208,6 @@ def _plan(
         strategy=configure(source.cls, config.settings),
         place=store_place(config.store, shared=config.shared),
         plugins=plugins,
-        plugin_settings=config.plugins,
         limits=config.limits,
         profile=own_names,
         auditor=auditor,

@@ -26,7 +26,7 @@ from vectra_bot.plugins import PluginManager
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.check import decides_otherwise
-from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, enabled_plugins
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import (
     SessionPlan,
@@ -102,9 +102,10 @@ def plan_of(
         strategy=strategy,
         place=place,
         plugins=PluginManager.load(
-            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+            settings=config.plugins,
+            enable=enabled_plugins(config, alerts=venue != "embedded"),
+            disable=config.disable_plugins,
         ),
-        plugin_settings=config.plugins,
         limits=limits,
         start_ns=start_ns,
         seed=seed,

@@ -103,6 +103,7 @@ class LiveConfig:
     shared: bool = like(SessionConfig, "shared")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    alerts: bool = like(SessionConfig, "alerts", default=True)
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
     observer: Observer | None = like(SessionConfig, "observer")
     stop: StopFlag = like(SessionConfig, "stop")

@@ -1,0 +1,1 @@
+"""Bundled alerts: one rule for every alert type of the schema."""
