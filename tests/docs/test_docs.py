@@ -123,6 +123,7 @@ FILES = {
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None, "moon.py", None],
     "docs/datasets.md": [None, None, None],
+    "docs/alerts.md": [None],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
 
@@ -140,6 +141,7 @@ FILES = {
                 reason="needs the extra rl: Minari is not installed",
             ),
         ),
+        "docs/alerts.md",
     ],
 )
 def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
@@ -194,7 +196,7 @@ def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, "PYTHONPATH": str(folder), "XDG_CONFIG_HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,

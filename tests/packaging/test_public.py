@@ -22,8 +22,11 @@ def test_public_names_are_pinned() -> None:
     assert vectra_bot.__all__ == [
         "AccountView",
         "AlertDraft",
+        "AlertFeed",
         "AlertModel",
+        "AlertNotice",
         "AlertRule",
+        "AlertSink",
         "BadRow",
         "BotActionInterface",
         "Catalog",

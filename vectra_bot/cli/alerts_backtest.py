@@ -11,7 +11,8 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.options import plugin_settings
-from vectra_bot.cli.output import clean, json_option, print_json
+from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

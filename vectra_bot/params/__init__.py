@@ -15,11 +15,13 @@ from vectra_bot.params.declaration import (
     Option,
     Parameter,
     Refused,
+    advice,
     declared,
     like,
     option,
     option_of,
     options_of,
+    parse_options,
 )
 from vectra_bot.params.numbers import exact, floor_to
 from vectra_bot.params.secret import RECORDED, SecretReference, WrittenText, masked
@@ -34,6 +36,7 @@ __all__ = [
     "Refused",
     "SecretReference",
     "WrittenText",
+    "advice",
     "configure",
     "convert",
     "declared",
@@ -46,6 +49,7 @@ __all__ = [
     "options_of",
     "param",
     "parameters",
+    "parse_options",
     "plain_number",
     "settings_of",
     "shortest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -77,6 +78,8 @@ class Report:
         proofs: number of actions by what proved their terminal state.
         standing: what the session was allowed to do when it was about to end; None without a session.
         unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
+        alert_sinks: alerts by sink, and by outcome: delivered, failed, late (the call took too
+            long), dropped (the sink was too slow or rested), expired.
         send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
         trades: positions from their first buy until flat again, and how many of them won.
         bets: settled stakes, and how many of them won.
@@ -137,6 +140,7 @@ class Report:
     standing: Standing | None = None
     unsettled: int | None = None
     send_latency: SendLatency = field(factory=partial(SendLatency, count=0))
+    alert_sinks: Mapping[str, Mapping[str, int]] = field(factory=dict)
     trades: TradeFigures = field(factory=TradeFigures)
     bets: BetFigures = field(factory=BetFigures)
     staked: Decimal = Decimal(0)

@@ -60,6 +60,7 @@ def pairs(report: Report) -> Pairs:
     if report.lag_ms is not None and report.lag_ms >= SHOWN_LAG_MS:
         rows.append(("Pace", f"up to {report.lag_ms / 1000:.1f} s behind --speed"))
     rows += unfinished(report.unfinished)
+    rows += _sinks(report.alert_sinks)
     if report.recovered:
         rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
@@ -88,6 +89,17 @@ def next_query(name: str, session_id: str, store: str) -> Copyable:
 def store_option(store: str) -> str:
     """Return the ``--store`` option for *store* in a shell command, empty for the default store."""
     return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"
+
+
+def _sinks(sinks: Mapping[str, Mapping[str, int]]) -> list[tuple[str, object]]:
+    """Return a row for each sink of alerts: the outcomes of its alerts."""
+    return [
+        (
+            f"Alerts {clean(name)}",
+            ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none",
+        )
+        for name, counts in sinks.items()
+    ]
 
 
 def unfinished(lines: Iterable[str]) -> Pairs:

@@ -13,6 +13,8 @@ import attrs
 from attrs import frozen
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.alerts.preference_file import AlertOptions
+from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.config import referenced
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
@@ -46,6 +48,8 @@ WATCH: Final = "watch"
 
 ALERTS: Final = "alerts"
 """The bundled plugin with the alert rules."""
+ALERT_SINKS: Final = "alert-sinks"
+"""The bundled plugin with the sinks of alerts."""
 
 
 def _strategy(value: Any) -> str | type[Strategy]:
@@ -122,6 +126,13 @@ def made_of(kind: type) -> Callable[[Any], Any]:
     return take
 
 
+def _sinks(value: Any) -> tuple[AlertSink, ...]:
+    found = (value,) if isinstance(value, AlertSink) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(one, AlertSink) for one in found):
+        raise Refused
+    return tuple(found)
+
+
 def _offset(value: Any) -> str:
     try:
         return offset_text(parse_offset(value))
@@ -151,13 +162,20 @@ class _WithPlugins(Protocol):
     def enable_plugins(self) -> tuple[str, ...]: ...
 
 
-def enabled_plugins(config: _WithPlugins, *, alerts: bool = False) -> tuple[str, ...]:
-    """Return the plugins that *config* enables, with that of the alert rules if it wants them.
+def enabled_plugins(
+    config: _WithPlugins, *, alerts: bool = False, sinks: bool = True
+) -> tuple[str, ...]:
+    """Return the plugins that *config* enables, with those of alerts if it wants them.
 
-    *alerts* says whether it does where *config* does not.
+    Args:
+        config: says whether it wants them.
+        alerts: whether it does where *config* does not say it.
+        sinks: whether they are delivered: a replay gives alerts of a time that is over.
     """
     wanted = alerts if config.alerts is None else config.alerts
-    return (*config.enable_plugins, ALERTS) if wanted else config.enable_plugins
+    if not wanted:
+        return config.enable_plugins
+    return (*config.enable_plugins, ALERTS, *((ALERT_SINKS,) if sinks else ()))
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -184,6 +202,8 @@ class SessionConfig(EmbeddedOptions):
         enable_plugins: plugins to enable although they are off by default.
         disable_plugins: plugins not to load.
         alerts: whether the rules of the plugin ``alerts`` give alerts; None: on the feed of a venue.
+        alerts_config: file of the preferences of alerts; the user's if None.
+        alert_sinks: what shows or forwards alerts, besides the sinks that plugins register.
         restore_from: session of the same store whose last :meth:`Strategy.save` state is restored.
         recover: first recover the sessions in the store that were killed.
     """
@@ -256,7 +276,7 @@ class SessionConfig(EmbeddedOptions):
     alerts: bool | None = option(
         None,
         shown="on for a venue's feed",
-        help="Give alerts by the bundled rules: the plugin alerts.",
+        help="Give alerts by the bundled rules: the plugins alerts and alert-sinks.",
         heading=Heading.PLUGINS,
     )
     plugins: Mapping[str, Mapping[str, Any]] = option(
@@ -269,6 +289,10 @@ class SessionConfig(EmbeddedOptions):
         words="a dict of parameters by plugin name (enable_plugins takes names)",
         help="A plugin's parameter; enables the plugin.",
         heading=Heading.PLUGINS,
+    )
+    alerts_config: Path | None = like(AlertOptions, "alerts_config", key=None)
+    alert_sinks: tuple[AlertSink, ...] = option(
+        (), take=_sinks, flag=None, words="objects of classes that inherit AlertSink"
     )
     observer: Observer | None = option(None, take=_observer, flag=None)
     stop: StopFlag = option(factory=StopFlag, take=made_of(StopFlag), flag=None)
@@ -360,6 +384,8 @@ class RecordConfig:
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    alerts_config: Path | None = like(SessionConfig, "alerts_config")
+    alert_sinks: tuple[AlertSink, ...] = like(SessionConfig, "alert_sinks")
     stop: StopFlag = like(SessionConfig, "stop")
     recover: bool = like(SessionConfig, "recover")
     flush: FlushFlag = like(SessionConfig, "flush")

@@ -25,9 +25,10 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
-import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 
+from vectra_bot.alerts.delivery import AlertDelivery, SessionFacts, sinks_of
+from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
@@ -107,6 +108,32 @@ def _remove(store: Path, session_id: str) -> None:
 
 
 @frozen
+class AlertWishes:
+    """How a session's alerts are delivered.
+
+    Attributes:
+        sinks: besides those that plugins register.
+        path: file of the preferences; the user's if None.
+    """
+
+    sinks: tuple[AlertSink, ...] = ()
+    path: Path | None = None
+
+    def open(self, plan: SessionPlan) -> AlertDelivery | None:
+        """Start the sinks of the session of *plan*; None if it has none.
+
+        Raises:
+            PluginError: something that was given is not a sink, or its name is taken.
+            VectraError: the preferences cannot be used.
+        """
+        sinks = sinks_of(plan.plugins, self.sinks)
+        if not sinks:
+            return None
+        facts = SessionFacts(session_id=plan.session_id, mode=plan.mode.value, venue=plan.venue)
+        return AlertDelivery.open(sinks, self.path, WallClock(), facts)
+
+
+@frozen
 class HostedSession:
     """A session between its first input and its end.
 
@@ -159,7 +186,8 @@ class HostedSession:
             recovered=recovered,
             unfinished=tuple(shell.unfinished),
         )
-        return attrs.evolve(found, kept=self.place.kept)
+        found = evolve(found, kept=self.place.kept)
+        return found if shell.alerts is None else evolve(found, alert_sinks=shell.alerts.counts())
 
     def notify_started(self) -> None:
         """Call the plugins' session_started, before the first input."""
@@ -238,6 +266,7 @@ async def host(
     drop_for: tuple[type[BaseException], ...] = (),
     stop: StopFlag | None = None,
     clock: Clock | None = None,
+    alerts: AlertWishes | None = None,
 ) -> AsyncIterator[HostedSession]:
     """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
@@ -254,9 +283,10 @@ async def host(
         drop_for: exceptions of the block after which nothing of the session is kept.
         stop: ends the session; the block looks at it between inputs.
         clock: says when the session really began; the machine's if None.
+        alerts: sinks besides those of plugins, and the file of preferences; no alert is delivered if None.
 
     Raises:
-        ConfigError: a parameter cannot be written into the header.
+        ConfigError: a parameter cannot be written into the header, or a preference of alerts is not allowed.
         StoreError: the session exists already, another process is writing it, or a write fails.
     """
     stop = StopFlag() if stop is None else stop
@@ -280,7 +310,11 @@ async def host(
         opened.push(session.notify_finished)
         opened.callback(shell.abandon)  # does nothing after the session's end
         session.notify_started()
+        if alerts is not None and (delivery := alerts.open(plan)) is not None:
+            opened.callback(delivery.close)
+            shell.alerts = delivery
+            session.note(Document.of_session(delivery.opening(), plan.start_ns))
         yield session
 
 
-__all__ = ["HostedSession", "host", "hosted_journal"]
+__all__ = ["AlertWishes", "HostedSession", "host", "hosted_journal"]
