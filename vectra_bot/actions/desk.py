@@ -52,7 +52,7 @@ Submit = Callable[[Command], None]
 
 # Actions a strategy may request while one input is processed: more is a loop, not a decision.
 MAX_CALLS_PER_INPUT = 64
-# As plain numbers: the enumeration of `signal` is made again at each call, which costs as much as an action.
+# As plain numbers: `signal` builds a set of its enumeration at each call, which costs as much as an action.
 _SIGNALS = tuple(map(int, signal.valid_signals()))
 
 
