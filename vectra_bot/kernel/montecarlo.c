@@ -53,7 +53,7 @@ typedef struct {
     int32_t length[PLACES]; /* live ticks */
     int64_t id[PLACES];     /* entry of the game in the results; -1: none */
     double made[BURST][PLACES];
-    double *next[PLACES]; /* where the price of the next tick is written; NULL without prices */
+    double *next[PLACES]; /* where the price of the next tick is written; NULL without prices or room */
 } places;
 
 /* A growing table of chances, and where in it to begin the search for a number. */
@@ -143,14 +143,14 @@ INLINED void ordinary_tick(places *p) {
 }
 
 /* Advance every game by `ticks` ordinary ticks. */
-static void advance(places *p, int32_t ticks) {
+static void advance(places *p, int32_t ticks, int prices) {
     for (int32_t tick = 0; tick < ticks; tick++) {
         ordinary_tick(p);
-        if (p->next[0]) memcpy(p->made[tick], p->price, sizeof p->price);
+        if (prices) memcpy(p->made[tick], p->price, sizeof p->price);
     }
     for (int at = 0; at < PLACES; at++) p->left[at] -= ticks;
-    for (int at = 0; p->next[0] && at < PLACES; at++) {
-        if (p->id[at] < 0) continue;
+    for (int at = 0; prices && at < PLACES; at++) {
+        if (p->id[at] < 0 || !p->next[at]) continue;
         for (int32_t tick = 0; tick < ticks; tick++) *p->next[at]++ = p->made[tick][at];
     }
 }
@@ -174,9 +174,12 @@ static void begin(places *p, int at, batch *b, const kernel_games *games) {
     p->id[at] = b->next++;
     if (games->prices) { /* its length is known, so the next game's prices begin where its own end */
         games->start[p->id[at]] = b->written;
-        p->next[at] = games->prices + b->written;
-        *p->next[at]++ = b->price;
+        p->next[at] = NULL;
         b->written += p->length[at] + 1;
+        if (b->written <= games->room) {
+            p->next[at] = games->prices + games->start[p->id[at]];
+            *p->next[at]++ = b->price;
+        }
     }
 }
 
@@ -242,7 +245,7 @@ int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double pri
             if (p.left[at] == 0) handle(&p, at, &b, games);
         if (b.ended == count) break;
         for (int at = 0; at < PLACES; at++) ticks = p.left[at] < ticks ? p.left[at] : ticks;
-        advance(&p, ticks);
+        advance(&p, ticks, games->prices != NULL);
     }
-    return b.written;
+    return games->prices && b.written > games->room ? -1 : b.written;
 }
