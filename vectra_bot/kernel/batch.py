@@ -191,7 +191,7 @@ def _filled(call: Callable[[Games], int], count: int, *, prices: bool) -> GameBa
 
 
 def _empty(count: int, room: int | None) -> GameBatch:
-    """Return arrays for *count* games, and for *room* prices if they are wanted."""
+    """Return arrays for *count* games, and for *room* prices unless it is None."""
     return GameBatch(
         np.empty(count), np.empty(count, np.int32), np.empty(count), np.empty(count),
         None if room is None else np.empty(count, np.int64),

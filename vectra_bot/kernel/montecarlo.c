@@ -25,7 +25,7 @@ enum {
     PLACES = 16,
     BURST = 64, /* ticks that are advanced before the prices are put in order */
     GUIDE = 1024,
-    NEVER = 1 << 30,
+    NEVER = 1 << 26, /* times PLACES, it fits 32 bits */
 };
 
 /* What SplitMix64 adds to its state per word. */
@@ -230,6 +230,16 @@ static void handle(places *p, int at, batch *b, const kernel_games *games) {
     p->left[at] = p->burst[at] = p->to_rug[at] < p->to_god[at] ? p->to_rug[at] : p->to_god[at];
 }
 
+/* The place with the next event. */
+INLINED int first_event(const places *p) {
+    uint32_t first = UINT32_MAX; /* ticks and place in one number, so that no branch has to be guessed */
+    for (uint32_t at = 0; at < PLACES; at++) {
+        uint32_t event = (uint32_t)p->left[at] * PLACES + at;
+        first = event < first ? event : first;
+    }
+    return (int)(first % PLACES);
+}
+
 int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
                         const double *rug_by, const double *god_by, const kernel_games *games) {
     places p;
@@ -239,13 +249,11 @@ int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double pri
     make_guide(&b.god, god_by);
     memset(&p, 0, sizeof p);
     for (int at = 0; at < PLACES; at++) p.id[at] = -1;
-    for (;;) {
-        int32_t ticks = BURST;
-        for (int at = 0; at < PLACES; at++)
-            if (p.left[at] == 0) handle(&p, at, &b, games);
-        if (b.ended == count) break;
-        for (int at = 0; at < PLACES; at++) ticks = p.left[at] < ticks ? p.left[at] : ticks;
+    while (b.ended < count) {
+        int at = first_event(&p);
+        int32_t ticks = p.left[at] < BURST ? p.left[at] : BURST;
         advance(&p, ticks, games->prices != NULL);
+        if (p.left[at] == 0) handle(&p, at, &b, games);
     }
     return games->prices && b.written > games->room ? -1 : b.written;
 }
