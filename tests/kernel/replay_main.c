@@ -28,8 +28,8 @@ int main(void) {
     static int32_t rug_tick[MOST];
     static char line[512];
     int64_t count = 0;
-    kernel_games games = {peak, rug_price, last_price, rug_tick, start, NULL};
-    games.prices = malloc(MOST * (LAW_MAX_TICKS + 1) * sizeof(double));
+    kernel_games games = {peak, rug_price, last_price, rug_tick, start, NULL, MOST * (LAW_MAX_TICKS + 1)};
+    games.prices = malloc(games.room * sizeof(double));
     while (count < MOST && fgets(line, sizeof line, stdin)) {
         size_t length = strcspn(line, "\n");
         memcpy(keys + key_at[count], line, length);
@@ -45,5 +45,6 @@ int main(void) {
     }
     if (kernel_simulate(count, 7, 0, 1, 1, rug_by, god_by, &games) < 0) return 1;
     print_games(count, &games);
+    free(games.prices);
     return 0;
 }

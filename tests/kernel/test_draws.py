@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +13,9 @@ from tests.kernel.test_play import same, seeds
 from vectra_bot.errors import UsageError
 from vectra_bot.game import rules
 from vectra_bot.kernel import library
-from vectra_bot.kernel.batch import GameBatch, draw_games, play_games
-from vectra_bot.kernel.library import LoadedLaw
+from vectra_bot.kernel.batch import GameBatch, _empty, _tables, draw_games, play_games
+from vectra_bot.kernel.library import Games, LoadedLaw
+from vectra_bot.kernel.play import key_bytes
 
 costly = settings(
     settings.get_profile("costly"), suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -92,6 +95,28 @@ def test_distribution(compiled: LoadedLaw) -> None:
     mean = (1 - (1 - rules.RUG_CHANCE) ** rules.MAX_TICKS) / rules.RUG_CHANCE
     error = drawn.rug_tick.std() / np.sqrt(len(drawn))
     assert abs(drawn.rug_tick.mean() - mean) < 4 * error
+
+
+@pytest.mark.parametrize("room", [0, 1, 150, 5_000])
+def test_too_little_room(compiled: LoadedLaw, room: int) -> None:
+    """Prices are never written beyond their room, and the call says that there was too little."""
+    keys = [key_bytes(*key) for key in seeds(40, 9)]
+    lengths = np.cumsum([0, *map(len, keys)], dtype=np.int64)
+    rug_by, god_by = _tables()
+
+    def calls(arrays: Games) -> Iterator[int]:
+        yield compiled.replay(40, b"".join(keys), lengths.ctypes.data, 1, 1, arrays)
+        tables = rug_by.ctypes.data, god_by.ctypes.data
+        yield compiled.simulate(40, 9, 0, 1.0, 1.0, *tables, arrays)
+
+    batch = _empty(40, room + 5_000)
+    assert batch.prices is not None
+    batch.prices[:] = -1
+    names = [name for name, _ in Games._fields_[:-1]]
+    arrays = Games(*(getattr(batch, name).ctypes.data for name in names), room)
+    for written in calls(arrays):
+        assert written == -1
+        assert (batch.prices[room:] == -1).all()
 
 
 @pytest.mark.parametrize(

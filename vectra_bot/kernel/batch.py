@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import starmap
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -169,26 +170,33 @@ def _mapped(
         return iter(list(pool.map(call, starts)))
 
 
-def _empty(count: int, *, prices: bool) -> GameBatch:
-    """Return arrays to write *count* games to. Memory for prices is used only where a price is written."""
+def _filled(call: Callable[[Games], int], count: int, *, prices: bool) -> GameBatch:
+    """Return the *count* games that *call* writes to arrays that it is given.
+
+    How many prices there will be is not known. Games that are so much longer than the law's mean that they do
+    not fit have a chance below 1e-14; the call is then repeated with room for the longest possible games.
+    """
+    mean = 1 / rules.RUG_CHANCE
+    likely = int(mean * (count + 8 * sqrt(count))) + _MAX_PRICES
+    for room in (min(likely, count * _MAX_PRICES), count * _MAX_PRICES):
+        batch = _empty(count, room if prices else None)
+        addresses = (
+            None if array is None else array.ctypes.data
+            for array in (getattr(batch, name) for name, _ in Games._fields_[:-1])
+        )  # fmt: skip
+        written = call(Games(*addresses, room))
+        if written >= 0:
+            return batch if batch.prices is None else evolve(batch, prices=batch.prices[:written])
+    raise MemoryError
+
+
+def _empty(count: int, room: int | None) -> GameBatch:
+    """Return arrays for *count* games, and for *room* prices unless it is None."""
     return GameBatch(
         np.empty(count), np.empty(count, np.int32), np.empty(count), np.empty(count),
-        np.empty(count, np.int64) if prices else None,
-        np.empty(count * _MAX_PRICES) if prices else None,
+        None if room is None else np.empty(count, np.int64),
+        None if room is None else np.empty(room),
     )  # fmt: skip
-
-
-def _addresses(batch: GameBatch) -> Games:
-    names = (name for name, _ in Games._fields_)
-    arrays = (getattr(batch, name) for name in names)
-    return Games(*(None if array is None else array.ctypes.data for array in arrays))
-
-
-def _written(batch: GameBatch, written: int) -> GameBatch:
-    """Return the batch with as many prices as were written."""
-    if written < 0:
-        raise MemoryError
-    return batch if batch.prices is None else evolve(batch, prices=batch.prices[:written])
 
 
 def _replayed(
@@ -204,18 +212,12 @@ def _replayed(
         keys = b"".join(mixed)
         lengths = np.fromiter(map(len, mixed), np.int64, len(mixed))
     key_at = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    batch = _empty(len(texts), prices=prices)
-    return _written(
-        batch,
-        law.replay(
-            len(texts),
-            keys,
-            key_at.ctypes.data,
-            version == "v3",
-            version != "v1",
-            _addresses(batch),
-        ),
-    )
+    god_candles, capped = version == "v3", version != "v1"
+
+    def replay(arrays: Games) -> int:
+        return int(law.replay(len(texts), keys, key_at.ctypes.data, god_candles, capped, arrays))
+
+    return _filled(replay, len(texts), prices=prices)
 
 
 def _replayed_slowly(games: Sequence[tuple[str, str]], version: str, *, prices: bool) -> GameBatch:
@@ -246,21 +248,23 @@ def _tables() -> tuple[Floats, Floats]:
 
 
 def _simulated(law: LoadedLaw, plan: drawn.Draws, *, prices: bool) -> GameBatch:
-    batch = _empty(plan.count, prices=prices)
     rug_by, god_by = _tables()
-    return _written(
-        batch,
-        law.simulate(
-            plan.count, plan.seed, plan.first, plan.price, plan.low,
-            rug_by.ctypes.data, god_by.ctypes.data, _addresses(batch),
-        ),
-    )  # fmt: skip
+
+    def simulate(arrays: Games) -> int:
+        return int(
+            law.simulate(
+                plan.count, plan.seed, plan.first, plan.price, plan.low,
+                rug_by.ctypes.data, god_by.ctypes.data, arrays,
+            )
+        )  # fmt: skip
+
+    return _filled(simulate, plan.count, prices=prices)
 
 
 def _joined(batches: list[GameBatch], *, prices: bool) -> GameBatch:
     if len(batches) == 1:
         return batches[0]
-    batches = batches or [_empty(0, prices=prices)]
+    batches = batches or [_empty(0, 0 if prices else None)]
     start = None
     if prices:
         shift, starts = 0, []

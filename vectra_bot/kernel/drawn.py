@@ -19,8 +19,11 @@ Numbers = NDArray[np.int64]
 
 _MASK: Final = (1 << 64) - 1
 _SPLIT: Final = 0x9E3779B97F4A7C15  # what SplitMix64 adds to its state per word
-_DRIFT_SPAN: Final = rules.DRIFT_MAX - rules.DRIFT_MIN
-_BIG_SPAN: Final = rules.BIG_MOVE_MAX - rules.BIG_MOVE_MIN
+_BIG_BELOW: Final = 1 + rules.BIG_MOVE_CHANCE
+_BIG_SLOPE: Final = (rules.BIG_MOVE_MAX - rules.BIG_MOVE_MIN) / rules.BIG_MOVE_CHANCE
+_BIG_LEAST: Final = rules.BIG_MOVE_MIN - _BIG_SLOPE
+_DRIFT_SLOPE: Final = (rules.DRIFT_MAX - rules.DRIFT_MIN) / (1 - rules.BIG_MOVE_CHANCE)
+_DRIFT_LEAST: Final = rules.DRIFT_MIN - (1 + rules.BIG_MOVE_CHANCE) * _DRIFT_SLOPE
 
 
 @frozen
@@ -77,13 +80,13 @@ def _looked_up(table: Floats, words: Words) -> Numbers:
 
 def _change(prices: Floats, words: Words) -> Floats:
     """Return by what share each price changes in an ordinary tick."""
-    levels = ((words >> _u(9)) & _u(0x000FFFFFFFC00000) | _u(0x3FF0000000000000)).view(np.float64)
+    levels = (words >> _u(12) | _u(0x3FF0000000000000)).view(np.float64)
     noise = ((words << _u(21)) & _u(0x000FFFFFFFE00000) | _u(0x4000000000000000)).view(np.float64)
     noise = noise - 3
     roots = np.minimum(np.sqrt(prices), rules.NOISE_ROOT_CAP)
-    quiet = (rules.DRIFT_MIN - _DRIFT_SPAN) + levels * _DRIFT_SPAN + rules.NOISE * roots * noise
-    big = np.copysign((rules.BIG_MOVE_MIN - _BIG_SPAN) + levels * _BIG_SPAN, noise)
-    result: Floats = np.where(words >> _u(61) == 0, big, quiet)
+    small = _DRIFT_LEAST + levels * _DRIFT_SLOPE + rules.NOISE * roots * noise
+    big = np.copysign(_BIG_LEAST + levels * _BIG_SLOPE, noise)
+    result: Floats = np.where(levels < _BIG_BELOW, big, small)
     return result
 
 

@@ -26,20 +26,20 @@ typedef struct {
     double *last_price;
     int32_t *rug_tick; /* LAW_MAX_TICKS + 1: the game reached the limit and did not rug */
     int64_t *start;    /* where its prices begin in `prices`; not written without them */
-    double *prices;    /* live prices, in kernel_replay in the order in which games end; NULL: not wanted.
-                        * Room for (LAW_MAX_TICKS + 1) prices per game; what is not needed is not touched. */
+    double *prices;    /* live prices, in kernel_replay in the order in which games end; NULL: not wanted */
+    int64_t room;      /* number of prices that `prices` has room for */
 } kernel_games;
 
 /* Replay `count` games exactly. The key of game g is keys[key_at[g]] up to, without, keys[key_at[g + 1]],
  * 1 to 256 bytes. `god_candles` and `capped` are 0 for versions of the law without them.
- * Returns the number of prices written, or -1 if memory is exhausted. */
+ * Returns the number of prices written, or -1 if there is too little room for them or memory. */
 EXPORTED int64_t kernel_replay(int64_t count, const uint8_t *keys, const int64_t *key_at, int god_candles,
                                int capped, const kernel_games *games);
 
 /* Draw games from the law, see montecarlo.c. Game number `first` + g of `seed` is entry g of the arrays;
  * every game begins at `price`, with `low` as its lowest price so far. `rug_by[t]` is the chance of a rug
  * after at most t live ticks, `god_by[t]` that of a god draw after at most t other ticks, for t below
- * LAW_MAX_TICKS. Prices are written in the order of the games. Returns the number of prices written. */
+ * LAW_MAX_TICKS. Prices are written in the order of the games. Returns as kernel_replay does. */
 EXPORTED int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
                                  const double *rug_by, const double *god_by, const kernel_games *games);
 

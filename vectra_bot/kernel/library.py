@@ -31,6 +31,7 @@ class Games(ctypes.Structure):
         ("rug_tick", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
         ("prices", ctypes.c_void_p),
+        ("room", ctypes.c_int64),
     )
 
 

@@ -8,9 +8,10 @@
  * - the number of live ticks: one word, by the table `rug_by`, since a rug is independent of the price;
  * - how many ticks pass before the next god draw: one word, by `god_by`, now and after each god draw. A god
  *   draw at a price above the limit is ignored, and the tick is an ordinary one;
- * - each ordinary tick: one word. Its top three bits are 0 for a big move, the next 30 give size or drift,
- *   the last 31 noise, or the direction of a big move. A step of 2^-30 of a range is far below what any
- *   statistic of games can notice.
+ * - each ordinary tick: one word. Its upper 52 bits are a number that decides whether the move is big and,
+ *   by where it lies in that part, its drift or size. The lowest 31 bits are the noise, or the direction of
+ *   a big move. Some of them are also the last ones of the first number: they move a drift by less than
+ *   2^-32 of its range, which no statistic of games can notice.
  *
  * Games are played side by side, one in each place, and all of them are advanced without a branch to the
  * next tick at which one of them ends or has a god draw. A game that ends is replaced by the next one.
@@ -24,16 +25,22 @@ enum {
     PLACES = 16,
     BURST = 64, /* ticks that are advanced before the prices are put in order */
     GUIDE = 1024,
-    NEVER = 1 << 30,
+    NEVER = 1 << 26, /* times PLACES, it fits 32 bits */
 };
 
 /* What SplitMix64 adds to its state per word. */
 static const uint64_t SPLIT = 0x9e3779b97f4a7c15u;
 
-_Static_assert(LAW_BIG_MOVE_CHANCE * 8 == 1, "three bits decide whether a move is big");
-
-static const double DRIFT_SPAN = LAW_DRIFT_MAX - LAW_DRIFT_MIN;
-static const double BIG_SPAN = LAW_BIG_MOVE_MAX - LAW_BIG_MOVE_MIN;
+/* Of a level from 1 to 2: below BIG_BELOW the move is big, its size BIG_LEAST + level * BIG_SLOPE; else small,
+ * its drift DRIFT_LEAST + level * DRIFT_SLOPE. */
+static const double BIG_BELOW = 1 + LAW_BIG_MOVE_CHANCE;
+static const double BIG_SLOPE = (LAW_BIG_MOVE_MAX - LAW_BIG_MOVE_MIN) / LAW_BIG_MOVE_CHANCE;
+static const double BIG_LEAST =
+    LAW_BIG_MOVE_MIN - (LAW_BIG_MOVE_MAX - LAW_BIG_MOVE_MIN) / LAW_BIG_MOVE_CHANCE;
+static const double DRIFT_SLOPE = (LAW_DRIFT_MAX - LAW_DRIFT_MIN) / (1 - LAW_BIG_MOVE_CHANCE);
+static const double DRIFT_LEAST =
+    LAW_DRIFT_MIN -
+    (1 + LAW_BIG_MOVE_CHANCE) * ((LAW_DRIFT_MAX - LAW_DRIFT_MIN) / (1 - LAW_BIG_MOVE_CHANCE));
 
 /* The games being played, arranged for vector instructions. */
 typedef struct {
@@ -46,7 +53,7 @@ typedef struct {
     int32_t length[PLACES]; /* live ticks */
     int64_t id[PLACES];     /* entry of the game in the results; -1: none */
     double made[BURST][PLACES];
-    double *next[PLACES]; /* where the price of the next tick is written; NULL without prices */
+    double *next[PLACES]; /* where the price of the next tick is written; NULL without prices or room */
 } places;
 
 /* A growing table of chances, and where in it to begin the search for a number. */
@@ -121,14 +128,14 @@ INLINED void ordinary_tick(places *p) {
     for (int at = 0; at < PLACES; at++) {
         uint64_t word = next_word(p, at);
         /* Bits become the fraction of a double from 1 to 2, and of one from 2 to 4. */
-        double level = bits_as_double((word >> 9 & 0x000fffffffc00000u) | 0x3ff0000000000000u);
+        double level = bits_as_double(word >> 12 | 0x3ff0000000000000u);
         double noise = bits_as_double((word << 21 & 0x000fffffffe00000u) | 0x4000000000000000u) - 3;
         double price = p->price[at];
         double root = sqrt(price);
         root = less(root, LAW_NOISE_ROOT_CAP);
-        double quiet = (LAW_DRIFT_MIN - DRIFT_SPAN) + level * DRIFT_SPAN + LAW_NOISE * root * noise;
-        double big = signed_as(noise, (LAW_BIG_MOVE_MIN - BIG_SPAN) + level * BIG_SPAN);
-        price = price * (1 + (word >> 61 ? quiet : big));
+        double small = DRIFT_LEAST + level * DRIFT_SLOPE + LAW_NOISE * root * noise;
+        double big = signed_as(noise, BIG_LEAST + level * BIG_SLOPE);
+        price = price * (1 + (level < BIG_BELOW ? big : small));
         p->price[at] = price;
         p->peak[at] = whole(greater(price, p->peak[at]));
         p->low[at] = whole(less(price, p->low[at]));
@@ -136,14 +143,14 @@ INLINED void ordinary_tick(places *p) {
 }
 
 /* Advance every game by `ticks` ordinary ticks. */
-static void advance(places *p, int32_t ticks) {
+static void advance(places *p, int32_t ticks, int prices) {
     for (int32_t tick = 0; tick < ticks; tick++) {
         ordinary_tick(p);
-        if (p->next[0]) memcpy(p->made[tick], p->price, sizeof p->price);
+        if (prices) memcpy(p->made[tick], p->price, sizeof p->price);
     }
     for (int at = 0; at < PLACES; at++) p->left[at] -= ticks;
-    for (int at = 0; p->next[0] && at < PLACES; at++) {
-        if (p->id[at] < 0) continue;
+    for (int at = 0; prices && at < PLACES; at++) {
+        if (p->id[at] < 0 || !p->next[at]) continue;
         for (int32_t tick = 0; tick < ticks; tick++) *p->next[at]++ = p->made[tick][at];
     }
 }
@@ -167,9 +174,12 @@ static void begin(places *p, int at, batch *b, const kernel_games *games) {
     p->id[at] = b->next++;
     if (games->prices) { /* its length is known, so the next game's prices begin where its own end */
         games->start[p->id[at]] = b->written;
-        p->next[at] = games->prices + b->written;
-        *p->next[at]++ = b->price;
+        p->next[at] = NULL;
         b->written += p->length[at] + 1;
+        if (b->written <= games->room) {
+            p->next[at] = games->prices + games->start[p->id[at]];
+            *p->next[at]++ = b->price;
+        }
     }
 }
 
@@ -220,6 +230,16 @@ static void handle(places *p, int at, batch *b, const kernel_games *games) {
     p->left[at] = p->burst[at] = p->to_rug[at] < p->to_god[at] ? p->to_rug[at] : p->to_god[at];
 }
 
+/* The place with the next event. */
+INLINED int first_event(const places *p) {
+    uint32_t first = UINT32_MAX; /* ticks and place in one number, so that no branch has to be guessed */
+    for (uint32_t at = 0; at < PLACES; at++) {
+        uint32_t event = (uint32_t)p->left[at] * PLACES + at;
+        first = event < first ? event : first;
+    }
+    return (int)(first % PLACES);
+}
+
 int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
                         const double *rug_by, const double *god_by, const kernel_games *games) {
     places p;
@@ -229,13 +249,11 @@ int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double pri
     make_guide(&b.god, god_by);
     memset(&p, 0, sizeof p);
     for (int at = 0; at < PLACES; at++) p.id[at] = -1;
-    for (;;) {
-        int32_t ticks = BURST;
-        for (int at = 0; at < PLACES; at++)
-            if (p.left[at] == 0) handle(&p, at, &b, games);
-        if (b.ended == count) break;
-        for (int at = 0; at < PLACES; at++) ticks = p.left[at] < ticks ? p.left[at] : ticks;
-        advance(&p, ticks);
+    while (b.ended < count) {
+        int at = first_event(&p);
+        int32_t ticks = p.left[at] < BURST ? p.left[at] : BURST;
+        advance(&p, ticks, games->prices != NULL);
+        if (p.left[at] == 0) handle(&p, at, &b, games);
     }
-    return b.written;
+    return games->prices && b.written > games->room ? -1 : b.written;
 }

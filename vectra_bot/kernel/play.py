@@ -40,7 +40,10 @@ def _played(law: LoadedLaw, key: bytes, version: str) -> FairGame:
     prices = (ctypes.c_double * _MAX_PRICES)()
     arrays = (ctypes.addressof(array) for array in (peak, rug, last, tick, start, prices))
     key_at = (ctypes.c_int64 * 2)(0, len(key))
-    if law.replay(1, key, key_at, version == "v3", version != "v1", Games(*arrays)) < 0:
+    if (
+        law.replay(1, key, key_at, version == "v3", version != "v1", Games(*arrays, _MAX_PRICES))
+        < 0
+    ):
         raise MemoryError
     return FairGame(
         prices=tuple(prices[: tick.value]),

@@ -268,6 +268,8 @@ static int64_t finish(table *t, int g, int64_t written, const kernel_games *game
     games->rug_tick[id] = t->prices[g];
     if (t->kept) {
         games->start[id] = written;
+    }
+    if (t->kept && written + t->prices[g] <= games->room) {
         memcpy(games->prices + written, t->kept + (size_t)g * (MAX_PRICES + MOST_TICKS),
                (size_t)t->prices[g] * sizeof(double));
     }
@@ -308,5 +310,5 @@ int64_t kernel_replay(int64_t count, const uint8_t *keys, const int64_t *key_at,
     }
     free(t->kept);
     free(t);
-    return written;
+    return games->prices && written > games->room ? -1 : written;
 }
