@@ -73,13 +73,13 @@ def curve_chart(curve: Sequence[CurvePoint]) -> str:
         edge = [(point.game, float(point.high or 0)) for point in curve]
         edge += [(point.game, float(point.low or 0)) for point in reversed(curve)]
         lines.insert(0, _path(across, up, edge, "band", close=True))
-    lines.append(
-        _path(across, up, zip(games, (float(p.expected) for p in curve), strict=True), "expected")
-    )
+    if banded:  # else the expected value of all risks is not known
+        expected = zip(games, (float(p.expected) for p in curve), strict=True)
+        lines.append(_path(across, up, expected, "expected"))
     lines.append(_path(across, up, zip(games, (float(p.pnl) for p in curve), strict=True), "pnl"))
-    names = [("pnl", "profit, SOL"), ("expected", "expected value")]
+    names = [("pnl", "profit, SOL")]
     if banded:
-        names.append(("band", "95 % band of the law"))
+        names += [("expected", "expected value"), ("band", "95 % band of the law")]
     return _chart(across, up, lines, names, "profit by game", across_name="games ended")
 
 
@@ -144,7 +144,7 @@ def _chart(
     across_name: str,
     marks: Sequence[str] = (),
 ) -> str:
-    rows = up.ticks(5)
+    rows = up.ticks(8)
     grid = "".join(_level(up, value, "grid") for value in rows)
     left = _labels(rows, lambda value: f"top:{1 - up.place(value):.2%}")
     below = [value for value in across.ticks(6) if value == round(value)]

@@ -104,7 +104,7 @@ class _Parts:
 
     def head(self) -> str:
         report = self.report
-        kept = "" if report.kept else "; nothing of it was kept (--no-store)"
+        kept = "" if report.kept else "; nothing of it was kept"
         return (
             f"<header><h1>{text(report.strategy)}</h1><p>{text(mode(report))} on {text(report.venue)}, "
             f"{self.number('games')} games, {self.number('ticks')} ticks; ended: {text(report.ended)}"
@@ -115,11 +115,17 @@ class _Parts:
         report = self.report
         pnl = report.pnl_before_prizes
         tone = "" if not pnl else " good" if pnl > 0 else " bad"
+        law = "SOL, by the law for the same risks"
+        if report.expected_without:
+            law = (
+                f"SOL, without {text(', '.join(report.expected_without))}, whose payoff is unknown"
+            )
+        kind = "bets" if report.bets.count and not report.trades.count else "trades"
         tiles = [
             ("Profit", self.number("pnl_before_prizes", signed, "unknown"), f"SOL{self._apart()}", tone),
-            ("Expected", self.number("expected", signed), "SOL, by the law for the same risks", ""),
-            ("Trades won", self.number("trades.win_rate", share),
-             f"{self.number('trades.won')} of {self.number('trades.count')}", ""),
+            ("Expected", self.number("expected", signed), law, ""),
+            (f"{kind.capitalize()} won", self.number(f"{kind}.win_rate", share),
+             f"{self.number(f'{kind}.won')} of {self.number(f'{kind}.count')}", ""),
             ("Return on stake", self.number("return_on_stake", share),
              f"of {self.number('staked', sol)} SOL staked", ""),
             ("Drawdown", self.number("drawdown.amount", sol), "SOL from the peak", ""),
@@ -149,7 +155,7 @@ class _Parts:
             f"<p>At the end {self.number(f'{last}.pnl', signed)} SOL; expected "
             f"{self.number(f'{last}.expected', signed)} SOL, {band}. Profit includes what is open and no "
             "prizes. The band is the expected value of the same risks, less and more the deviation that the "
-            "law's variance allows: where luck alone leaves almost every session with these risks.</p>"
+            "law's variance allows: luck alone ends about 95 % of many sessions with these risks inside.</p>"
             "</section>"
         )
 

@@ -33,8 +33,8 @@ font-variant-numeric:tabular-nums}
 .vectra-report .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));
 gap:0 14px;
 align-items:start}
-.vectra-report .tables{display:block;columns:330px;column-gap:14px}
-.vectra-report .tables section{break-inside:avoid;margin:14px 0 0}
+.vectra-report .tables{display:block;columns:330px;column-gap:14px;margin-top:14px}
+.vectra-report .tables section{break-inside:avoid;margin:0 0 14px}
 .vectra-report table{border-collapse:collapse;width:100%;background:none;font-size:.9rem;margin:0}
 .vectra-report tr{background:none}
 .vectra-report th,.vectra-report td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;
