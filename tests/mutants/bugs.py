@@ -517,8 +517,8 @@ _DISK = [
         (RUN,),
         (
             "sent-before-the-disk",
-            "await in_thread(self.journal.sync)\n            return True",
-            "return True",
+            'await in_thread(self.journal.sync)\n            return ""',
+            'return ""',
         ),
     ),
     *_bugs(
@@ -1391,18 +1391,23 @@ _MORE_ORDER = [
         ),
         (
             "shell-once-durable",
-            "                durable = await self._synced()\n                commands.extend(more)",
+            "                refused = await self._synced()\n                commands.extend(more)",
             "                commands.extend(more)",
         ),
         (
             "shell-late-sync",
-            "            return False  # an earlier sync is late",
-            "            return True  # an earlier sync is late",
+            "            return SLOW_DISK  # an earlier sync is late",
+            '            return ""  # an earlier sync is late',
+        ),
+        (
+            "shell-lost-is-slow",
+            "            if lost is not None and lost.is_set():\n                return LOST\n",
+            "",
         ),
         (
             "shell-undone-sync",
-            "self._syncing.add_done_callback(lambda late: late.exception())\n            return False",
-            "self._syncing.add_done_callback(lambda late: late.exception())\n            return True",
+            "            return SLOW_DISK\n        self._syncing.result()",
+            '            return ""\n        self._syncing.result()',
         ),
     ),
     *_bugs(

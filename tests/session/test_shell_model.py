@@ -7,6 +7,7 @@ import threading
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from vectra_bot.journal.format import CODES, MORE, whole_entries
 from vectra_bot.models import ActionState, Command, Frame, Mode, SendResult
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
-from vectra_bot.session.shell import SLOW_DISK, Shell
+from vectra_bot.session.shell import LOST, SLOW_DISK, Shell
 
 HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}
 
@@ -101,6 +102,18 @@ def shell_of(folder: Any, strategy: Strategy, gateway: Handing, *, can_wait: boo
     return Shell(engine, gateway.journal, gateway, tally, folder, can_wait=can_wait)
 
 
+class LinkedHanding(Handing):
+    """A gateway whose connection can be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    def lost(self) -> asyncio.Event:
+        """Return the end of the connection."""
+        return self.ended
+
+
 plans = st.lists(st.lists(st.integers(1, 9), max_size=2), min_size=1, max_size=2)
 
 
@@ -165,3 +178,34 @@ def test_nothing_is_sent_while_the_disk_is_late(first: int, second: int) -> None
     assert gateway.handed == []
     assert [a.state for a in strategy.done] == [ActionState.NOT_SENT] * (first + second)
     assert {a.outcome.error_reason for a in strategy.done} == {SLOW_DISK}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "during"])
+def test_the_disk_is_not_waited_for_once_the_connection_is_lost(before: bool) -> None:
+    """What cannot be sent any more is NOT_SENT for that reason, however late the disk is."""
+    strategy, gateway = Several(plan=[[1, 2]]), LinkedHanding()
+    released = threading.Event()
+
+    with memory_folder() as folder:
+        shell = shell_of(folder, strategy, gateway, can_wait=False)
+
+        async def play() -> None:
+            loop = asyncio.get_running_loop()
+
+            def late(op: Any) -> None:
+                if op.kind == "sync" and strategy.actions.pending:
+                    loop.call_soon_threadsafe(gateway.ended.set)
+                    released.wait(5)
+
+            if before:
+                gateway.ended.set()
+            with files.observing(late):
+                for frame in FRAMES:
+                    await shell.take(frame)
+                released.set()
+
+        asyncio.run(play())
+        shell.abandon()
+
+    assert gateway.handed == []
+    assert {a.outcome.error_reason for a in strategy.done} == {LOST}

@@ -48,7 +48,7 @@ from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag, StopFlag
 from vectra_bot.store.parquet.worker import PartsWorker
-from vectra_bot.venues.base import FeedItem, Gateway
+from vectra_bot.venues.base import FeedItem, Gateway, LinkedGateway
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile
 
@@ -56,6 +56,7 @@ MAX_REJECTED_RAW = 64 * 1024
 # In real time an action waits at most this long for the disk: later its price would be another one.
 MAX_DISK_WAIT_S = 0.05
 SLOW_DISK = f"the journal was not on the disk within {MAX_DISK_WAIT_S * 1000:.0f} ms"
+LOST = "link: the connection was lost before the journal was on the disk"
 # A feed that can wait does so when this many closed segments have no parts yet.
 MAX_LAG = 4
 CHANGED = "the command is not the one in the journal: it was changed from outside"
@@ -299,11 +300,11 @@ class Shell:
     async def _send(self, asked: list[_Intent]) -> None:
         """Send commands to the venue, and those that follow from the results; their intents are on disk."""
         commands = deque(asked)
-        durable = await self._synced()
+        refused = await self._synced()
         while commands:
             command, digest = commands.popleft()
-            if not durable:
-                result = self._not_sent(command, SLOW_DISK)
+            if refused:
+                result = self._not_sent(command, refused)
             elif command_digest(command) != digest:
                 result = self._not_sent(command, CHANGED)
             else:
@@ -313,7 +314,7 @@ class Shell:
             result = attrs.evolve(result, command_sha256=digest)
             more = self._step(result, Entry.of_input(self._next(), result))
             if more:
-                durable = await self._synced()
+                refused = await self._synced()
                 commands.extend(more)
 
     def _not_sent(self, command: Command, reason: str) -> SendResult:
@@ -321,22 +322,44 @@ class Shell:
             recv_ns=self.engine.now_ns, action_id=command.action_id, sent=False, reason=reason
         )
 
-    async def _synced(self) -> bool:
-        """Return whether everything appended is on the disk, in time for a command."""
+    async def _synced(self) -> str:
+        """Sync everything appended; return why commands must not be sent now, "" once it is on the disk.
+
+        A session in real time waits for the disk no longer than a command may wait, and not at all for one
+        whose connection is lost: the session has to process that.
+        """
         if self.can_wait:
             await in_thread(self.journal.sync)
-            return True
+            return ""
+        lost = self.gateway.lost() if isinstance(self.gateway, LinkedGateway) else None
+        if lost is not None and lost.is_set():
+            return LOST
         if self._syncing is not None and not self._syncing.done():
-            return False  # an earlier sync is late: another one would wait for it
+            return SLOW_DISK  # an earlier sync is late: another one would wait for it
         self._syncing = asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
-        await asyncio.wait([self._syncing], timeout=MAX_DISK_WAIT_S)
+        await self._wait_for(self._syncing, lost)
         if not self._syncing.done():
-            log.warning("store=%s %s: nothing is sent", self.store, SLOW_DISK)
             # If it fails, the journal is failed, and the next entry raises.
             self._syncing.add_done_callback(lambda late: late.exception())
-            return False
+            if lost is not None and lost.is_set():
+                return LOST
+            log.warning("store=%s %s: nothing is sent", self.store, SLOW_DISK)
+            return SLOW_DISK
         self._syncing.result()
-        return True
+        return ""
+
+    @staticmethod
+    async def _wait_for(syncing: asyncio.Future[None], lost: asyncio.Event | None) -> None:
+        """Wait for the disk, for as long as a command may wait and its connection lives."""
+        if lost is None:
+            await asyncio.wait([syncing], timeout=MAX_DISK_WAIT_S)
+            return
+        losing = asyncio.ensure_future(lost.wait())
+        both: set[asyncio.Future[Any]] = {syncing, losing}
+        try:
+            await asyncio.wait(both, timeout=MAX_DISK_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            losing.cancel()
 
     def _step(self, event: Event, entry: Entry) -> list[_Intent]:
         """Process *event*, journal its *entry* with the effects, and return the intents."""

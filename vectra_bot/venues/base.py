@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -48,6 +49,14 @@ class Gateway(Protocol):
 
     async def aclose(self) -> None:
         """Release the gateway's resources; may be called twice."""
+
+
+@runtime_checkable
+class LinkedGateway(Protocol):
+    """A gateway over a connection that may be lost while a command waits to be handed over."""
+
+    def lost(self) -> asyncio.Event:
+        """Return an event that is set once nothing can be sent on the connection of this moment."""
 
 
 class Wire(Protocol):

@@ -173,6 +173,13 @@ class LiveGateway:
         self._profile = profile
         self._stopped = stopped
         self._closed = False
+        self._unconnected = asyncio.Event()
+        self._unconnected.set()
+
+    def lost(self) -> asyncio.Event:
+        """Return the end of the newest connection; without one, an event that is set."""
+        connection = self._link.connection
+        return self._unconnected if connection is None else connection.ended
 
     async def send(self, command: Command) -> SendResult:
         """Write *command* to the websocket if everything it was decided on still holds; never again.
