@@ -54,8 +54,8 @@ from vectra_bot.venues.embedded import EmbeddedVenue
 GOAL_RATIO = 2.0
 CUSTOM = {
     "custom_1": "price > 3 and tick > 40",
-    "custom_2": "price < 0.5 * peak",
-    "custom_3": "change(4) > 0.4",
+    "custom_2": "price < 0.2 * peak",
+    "custom_3": "change(4) > 1",
 }
 
 
