@@ -73,7 +73,7 @@ def _is_json(value: Any) -> bool:
     if kind is float:
         return math.isfinite(value)
     if kind is int:
-        return -(2**63) <= value < 2**63
+        return bool(-(2**63) <= value < 2**63)
     if value is None or kind is bool:
         return True
     if isinstance(value, str):
