@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import decimal
+import hashlib
+import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -122,7 +124,10 @@ def test_ids_follow_from_session_and_counter() -> None:
     first, _ = played(Ticks(), Late())
     second, _ = played(Ticks(), Late())
 
+    digest = hashlib.sha256(b"bench:alert:1").digest()
+
     assert alerts(first) == alerts(second)
+    assert alerts(first)[0].alert_id == str(uuid.UUID(bytes=digest[:16], version=4))
     assert len({alert.alert_id for alert in alerts(first)}) == len(alerts(first))
 
 

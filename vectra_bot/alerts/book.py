@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -176,8 +175,9 @@ class AlertBook:
         return trigger
 
     def _id(self, number: int) -> str:
-        digest = hashlib.sha256(f"{self.session_id}:alert:{number}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+        text = hashlib.sha256(f"{self.session_id}:alert:{number}".encode()).hexdigest()
+        variant = "89ab"[int(text[16], 16) & 3]  # as uuid.UUID(bytes=digest[:16], version=4)
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
     def _fault(
         self,

@@ -69,19 +69,23 @@ def _check_data(_record: object, _field: "attrs.Attribute[Any]", value: Any) -> 
 
 def _is_json(value: Any) -> bool:
     """Return whether *value* survives a round trip through JSON."""
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is int:
+        return bool(-(2**63) <= value < 2**63)
+    if value is None or kind is bool:
         return True
     if isinstance(value, str):
         return value.isascii() or value == value.encode(errors="replace").decode()
-    if type(value) is int:
-        return -(2**63) <= value < 2**63
-    if type(value) is float:
-        return math.isfinite(value)
-    if type(value) is list:
+    if kind is list:
         return all(map(_is_json, value))
-    return type(value) is dict and all(
-        isinstance(key, str) and _is_json(key) and _is_json(item) for key, item in value.items()
-    )
+    if kind is not dict:
+        return False
+    for key, item in value.items():
+        if not (isinstance(key, str) and (key.isascii() or _is_json(key)) and _is_json(item)):
+            return False
+    return True
 
 
 def _alert_type() -> Any:

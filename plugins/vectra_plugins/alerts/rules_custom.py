@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from attrs import define
+
 from vectra_bot import AlertDraft, AlertRule, GameView
 from vectra_bot.models import AlertType, GameTick
 from vectra_plugins.alerts.expressions import Expression, Seen
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
     from vectra_plugins.alerts.rules import Alerts
 
 CUSTOM_HELP = "expression of the game that gives the custom signal {}; empty: none"
+
+
+@define
+class _Open:
+    """An expression that may give more alerts in this game."""
+
+    kind: AlertType
+    expression: Expression
+    was: bool = False
+    given: int = 0
 
 
 class CustomSignals(AlertRule):
@@ -39,20 +51,22 @@ class CustomSignals(AlertRule):
 
     def on_game_start(self) -> None:
         self.seen.clear()
-        self.were = [False] * len(self.expressions)
-        self.given = [0] * len(self.expressions)
+        self.open = [_Open(kind, expression) for kind, expression in self.expressions]
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
-        self.seen.add(tick)
-        found = None
-        for index, (kind, expression) in enumerate(self.expressions):
-            if self.given[index] == self.per_game:
-                continue
-            now = expression.holds(self.seen)
-            if now and not self.were[index]:
-                self.given[index] += 1
-                found = [*(found or ()), self._alert(kind, expression, tick)]
-            self.were[index] = now
+        if not self.open:
+            return None
+        seen, found = self.seen, None
+        seen.add(tick)
+        for one in self.open:
+            now = one.expression.holds(seen)
+            if now is not one.was:
+                one.was = now
+                if now:
+                    one.given += 1
+                    found = [*(found or ()), self._alert(one.kind, one.expression, tick)]
+        if found:
+            self.open = [one for one in self.open if one.given < self.per_game]
         return found
 
     def _alert(self, kind: AlertType, expression: Expression, tick: GameTick) -> AlertDraft:
