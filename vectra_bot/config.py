@@ -29,10 +29,9 @@ Example::
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from attrs import field, frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.private import bad_character, read_private
-from vectra_bot.params import Option, SecretReference, WrittenText, options_of
+from vectra_bot.params import SecretReference, WrittenText, advice, options_of, parse_options
 
 LIVE = "live"
 """The section of a real account: read by the commands that log in, ignored by all others."""
@@ -95,7 +94,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
     known = (*sections, *_OTHERS)
     for section, table in document.items():
         if section not in known:
-            raise ConfigError(f"{path}: section {section!r} {_unknown(section, known)}")
+            raise ConfigError(f"{path}: section {section!r} {advice(section, known)}")
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: {section} is not a section: write it as [{section}]")
     strategy = document.get("run", {}).pop("strategy", None)
@@ -122,28 +121,6 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
         limits=parse_options(options_of(Limits), document.get("limits", {}), f"{path}: [limits] "),
         plugins={name: _plugin(path, name, t) for name, t in document.get("plugins", {}).items()},
     )
-
-
-def parse_options(
-    options: Iterable[Option], values: Mapping[str, Any], where: str
-) -> dict[str, Any]:
-    """Return the *values* of a file by the names of their fields, converted for their class.
-
-    Args:
-        options: declarations of what may be set.
-        values: values by key, as a person wrote them.
-        where: the text before the key in messages.
-
-    Raises:
-        ConfigError: an unknown key, or a value that its option does not accept.
-    """
-    known = {option.key: option for option in options if option.key is not None}
-    parsed = {}
-    for key, value in values.items():
-        if key not in known:
-            raise ConfigError(f"{where}{key} {_unknown(key, known)}")
-        parsed[known[key].name] = known[key].parse(value, f"{where}{key}")
-    return parsed
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -224,10 +201,3 @@ def read_secret(kind: str, name: str) -> str:
     if (bad := bad_character(found)) is not None:
         raise ConfigError(f"{what} contains {bad}: give printable text on one line")
     return found
-
-
-def _unknown(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    if close:
-        return f"is unknown: did you mean {' or '.join(close)}?"
-    return f"is unknown: give one of {', '.join(known)}"

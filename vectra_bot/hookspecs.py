@@ -24,7 +24,7 @@ from attrs import frozen
 from vectra_bot.errors import PluginError, UnknownNameError
 
 if TYPE_CHECKING:
-    from vectra_bot.alerts import AlertModel, AlertRule
+    from vectra_bot.alerts import AlertModel, AlertRule, AlertSink
     from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView
     from vectra_bot.models import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PlayerAction,
         PlayerState,
         SessionInfo,
+        SessionStats,
         SessionSummary,
         StakeSettled,
     )
@@ -61,6 +62,28 @@ def session_finished(info: SessionInfo, report: SessionSummary) -> None:
     Args:
         info: what the session was.
         report: how it ended: games, actions by state, cash, profit.
+    """
+
+
+@hookspec
+def register_alert_sinks(register: Callable[[AlertSink], None]) -> None:
+    """Register what shows or forwards alerts; run once before the first input of a session.
+
+    Not run in ``replay --check``.
+
+    Args:
+        register: call it with each sink; a name that is taken is refused.
+    """
+
+
+@hookspec
+def on_session_stats(stats: SessionStats) -> None:
+    """Run about once a second while a session runs: what only its host knows, for monitoring.
+
+    Not run in a replay. When it runs depends on the machine, so that a veto must not depend on it.
+
+    Args:
+        stats: the newest figures; counts are those since the session's start.
     """
 
 

@@ -33,11 +33,12 @@ from vectra_bot.errors import (
 )
 from vectra_bot.game.outside import fresh
 from vectra_bot.hookspecs import HOOKS, PROJECT, adapt, checked_hooks, hookimpl, hookspec
-from vectra_bot.models import PlayerAction
+from vectra_bot.models import HookTime, PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
 
 __all__ = [
     "GROUP",
+    "MAX_FAULTS",
     "Fault",
     "FaultWindow",
     "Plugin",
@@ -134,6 +135,7 @@ class _Loaded:
     calls: dict[str, tuple[int, Callable[..., Any]]] = field(factory=dict)
     faults: FaultWindow = field(factory=FaultWindow)
     quarantined: bool = False
+    times: dict[str, list[int]] = field(factory=dict)
 
 
 _Call = tuple[_Loaded, Callable[..., Any]]
@@ -242,7 +244,8 @@ class PluginManager:
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
     each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
     :attr:`calls` has the implementations of each hook in the order of the calls, :attr:`settings` the
-    parameters of each plugin.
+    parameters of each plugin. If :attr:`timer` is set, it gives nanoseconds, and :attr:`hook_times` says how
+    long the hooks took.
     """
 
     def __init__(self) -> None:
@@ -250,6 +253,7 @@ class PluginManager:
         self.now_ns = 0
         self.settings: dict[str, Mapping[str, Any]] = {}
         self.watch: Callable[[str], str] = _unwatched
+        self.timer: Callable[[], int] | None = None
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
         self._loaded: list[_Loaded] = []
@@ -387,18 +391,33 @@ class PluginManager:
         calls = self.calls[hook]
         if not calls:
             return
+        timer = self.timer
         with localcontext():
             for loaded, method in calls:
+                began = 0 if timer is None else timer()
                 try:
                     method(*map(fresh, args))
                 except BaseException as error:  # noqa: BLE001 - foreign code
                     self._fault(loaded, hook, error)
+                if timer is not None:
+                    _add_time(loaded, hook, timer() - began)
                 self._look(loaded, hook)
+
+    @property
+    def hook_times(self) -> tuple[HookTime, ...]:
+        """Return how long each hook of each plugin took since the timer was set."""
+        return tuple(
+            HookTime(plugin=loaded.name, hook=hook, calls=calls, total_ns=total_ns)
+            for loaded in self._loaded
+            for hook, (calls, total_ns) in loaded.times.items()
+        )
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
         """Return why an action is denied; all plugins are called, the first reason is returned."""
         reason: str | None = None
+        timer = self.timer
         for loaded, method in self.calls["review_action"]:
+            began = 0 if timer is None else timer()
             try:
                 with localcontext():
                     answer = method(fresh(action), fresh(game), fresh(account))
@@ -407,6 +426,8 @@ class PluginManager:
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
+            if timer is not None:
+                _add_time(loaded, "review_action", timer() - began)
             if self._look(loaded, "review_action"):
                 answer = "changed the session"
             if answer is not None and reason is None:
@@ -449,6 +470,12 @@ class PluginManager:
         )
         if newly:
             self._resolve()
+
+
+def _add_time(loaded: _Loaded, hook: str, took_ns: int) -> None:
+    times = loaded.times.setdefault(hook, [0, 0])
+    times[0] += 1
+    times[1] += took_ns
 
 
 def _unwatched(_hook: str) -> str:

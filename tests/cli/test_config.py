@@ -9,9 +9,9 @@ import pytest
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.run import SECTIONS
-from vectra_bot.config import FileConfig, load_config, parse_options
+from vectra_bot.config import FileConfig, load_config
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.params import option_of, options_of
+from vectra_bot.params import option_of, options_of, parse_options
 from vectra_bot.venues.embedded import EmbeddedOptions
 
 

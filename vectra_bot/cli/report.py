@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from vectra_bot.cli.output import clean
@@ -50,6 +50,7 @@ def print_report(report: Report) -> None:
     if report.lag_ms is not None and report.lag_ms >= SHOWN_LAG_MS:
         rows.append(("Pace", f"up to {report.lag_ms / 1000:.1f} s behind --speed"))
     rows += unfinished(report.unfinished)
+    rows += _sinks(report.alert_sinks)
     if report.recovered:
         rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
@@ -61,6 +62,17 @@ def print_report(report: Report) -> None:
             ("Next", f"vectra-bot query {_DEFAULT_QUERY}{store_option(report.store)}"),
         ]
     print_pairs(rows, title="Report")
+
+
+def _sinks(sinks: Mapping[str, Mapping[str, int]]) -> list[tuple[str, object]]:
+    """Return a row for each sink of alerts: what became of its alerts."""
+    return [
+        (
+            f"Alerts {clean(name)}",
+            ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none",
+        )
+        for name, counts in sinks.items()
+    ]
 
 
 def unfinished(lines: Iterable[str]) -> list[tuple[str, object]]:

@@ -10,6 +10,7 @@ import attrs
 import click
 
 from vectra_bot.actions.limits import LIVE_LIMITS, Limits
+from vectra_bot.alerts.preference_file import AlertOptions
 from vectra_bot.cli import HELP_OPTIONS, TRADING_STOPPED
 from vectra_bot.cli.options import (
     GroupedCommand,
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
     from vectra_bot.report.session import Report
     from vectra_bot.session.config import Observer
 
-SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions, LIVE: LiveOptions}
+SECTIONS = {
+    "run": SessionConfig,
+    "exchange": ExchangeOptions,
+    "alerts": AlertOptions,
+    LIVE: LiveOptions,
+}
 """Sections of a configuration file, and the config class whose options they set."""
 
 _EPILOG = """\b

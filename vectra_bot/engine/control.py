@@ -32,6 +32,7 @@ from vectra_bot.models import (
 
 # Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
+_ABOUT_ALERTS = (OperatorKind.ALERTS, OperatorKind.ACKNOWLEDGE)
 _WORDS = {OperatorKind.REDUCE: "for exits only", OperatorKind.FLATTEN: "to sell everything"}
 
 
@@ -199,6 +200,10 @@ class Control:
         """Do what the operator asks."""
         gate, now_ns = self.gate, self.account.now_ns
         kind = command.kind
+        if kind in _ABOUT_ALERTS:
+            # Nothing that may be sent depends on it, and a changed file is no sign of life.
+            self.effects.system("operator." + kind.value, "info", command.reason or kind.value)
+            return
         if kind is not OperatorKind.BEAT:
             self.effects.system("operator." + kind.value, "warning", command.reason or kind.value)
         if self.terms is not None:

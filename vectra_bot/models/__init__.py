@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         StateCause,
     )
     from vectra_bot.models.server import FinishedGame, LeaderboardRow
-    from vectra_bot.models.session import SessionInfo, SessionSummary
+    from vectra_bot.models.session import HookTime, SessionInfo, SessionStats, SessionSummary
     from vectra_bot.models.short import ShortPositionState
     from vectra_bot.models.sidegame import (
         BBCPrediction,
@@ -114,6 +114,7 @@ _HOMES = {
     "GamePhase": "game",
     "GameSummary": "game",
     "GameTick": "game",
+    "HookTime": "session",
     "LeaderboardRow": "server",
     "LeveragedInfo": "event",
     "Link": "event",
@@ -138,6 +139,7 @@ _HOMES = {
     "ServerState": "player",
     "SessionEnding": "event",
     "SessionInfo": "session",
+    "SessionStats": "session",
     "SessionSummary": "session",
     "ShortInfo": "event",
     "ShortPositionState": "short",
@@ -188,6 +190,7 @@ __all__ = [
     "GamePhase",
     "GameSummary",
     "GameTick",
+    "HookTime",
     "LeaderboardRow",
     "LeveragedInfo",
     "Link",
@@ -210,6 +213,7 @@ __all__ = [
     "ServerState",
     "SessionEnding",
     "SessionInfo",
+    "SessionStats",
     "SessionSummary",
     "ShortInfo",
     "ShortPositionState",

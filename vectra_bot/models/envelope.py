@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from attrs import field, frozen
 
@@ -57,6 +57,11 @@ class Document:
     source: str
     game_id: str = ""
     player_id: str = ""
+
+    @classmethod
+    def of_session(cls, event: Any, ts_ns: int) -> Self:
+        """Return the document of a :class:`SystemEvent` that follows from no input, at *ts_ns*."""
+        return cls(doc_type=DocType.SYSTEM_EVENT, record=event, ts_ns=ts_ns, source="session")
 
 
 @frozen(kw_only=True)

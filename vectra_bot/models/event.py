@@ -430,14 +430,22 @@ class OperatorKind(str, Enum):
     """The operator is still there: the dead-man's time begins again."""
     STOP = "stop"
     """Allow no actions any more."""
+    ALERTS = "alerts"
+    """Deliver alerts by other preferences, which `value` has as JSON; what may be sent does not change."""
+    ACKNOWLEDGE = "acknowledge"
+    """Take the alert whose id is `reason`, all without one, for seen."""
 
 
 @frozen(kw_only=True)
 class OperatorCommand(Event):
-    """A request of the person or program that operates the session."""
+    """A request of the person or program that operates the session.
+
+    ``value`` is what the request sets, as JSON; empty for kinds that set nothing.
+    """
 
     kind: OperatorKind
     reason: str = ""
+    value: str = ""
 
 
 @frozen(kw_only=True)

@@ -1,5 +1,6 @@
 """What plugins learn about the session they run in."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from attrs import field, frozen
@@ -23,6 +24,46 @@ class SessionInfo:
     """The store's folder as text, empty if nothing is stored."""
     folder: str = ""
     """Folder of this session where a plugin may write its own files, empty if nothing is stored."""
+
+
+@frozen(kw_only=True)
+class HookTime:
+    """How long one hook of one plugin has taken so far."""
+
+    plugin: str
+    """Name of the plugin."""
+    hook: str
+    """Name of the hook."""
+    calls: int
+    """Calls so far. Unit: count."""
+    total_ns: int
+    """Time of all calls. Unit: ns."""
+
+
+@frozen(kw_only=True)
+class SessionStats:
+    """What the host of a running session knows; figures without a connection or a login are None."""
+
+    data_age_ms: float | None = None
+    """Age of the newest frame of the feed; None without a connection. Unit: ms."""
+    rtt_ms: float | None = None
+    """Round trip of the connection's last ping; None without one. Unit: ms."""
+    queue_depth: int | None = None
+    """Frames received and not processed yet; None if the feed has no queue. Unit: count."""
+    lost_frames: int = 0
+    """Frames that found the queue full. Unit: count."""
+    quarantined_frames: int = 0
+    """Frames that could not be decoded. Unit: count."""
+    frames: int = 0
+    """Frames received. Unit: count."""
+    parts_behind: int = 0
+    """Closed segments of the journal whose Parquet files are not built yet. Unit: count."""
+    alerts_queued: int = 0
+    """Alerts that wait in the queues of sinks. Unit: count."""
+    alert_sinks: Mapping[str, Mapping[str, int]] = field(factory=dict)
+    """Alerts by sink, and by what became of them: delivered, failed, late, dropped, expired."""
+    hook_times: tuple[HookTime, ...] = ()
+    """Time that plugins took, by plugin and hook."""
 
 
 @frozen(kw_only=True)

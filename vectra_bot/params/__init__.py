@@ -15,11 +15,13 @@ from vectra_bot.params.declaration import (
     Option,
     Parameter,
     Refused,
+    advice,
     declared,
     like,
     option,
     option_of,
     options_of,
+    parse_options,
 )
 from vectra_bot.params.secret import RECORDED, SecretReference, WrittenText, masked
 from vectra_bot.params.values import convert, plain_number, shortest
@@ -33,6 +35,7 @@ __all__ = [
     "Refused",
     "SecretReference",
     "WrittenText",
+    "advice",
     "configure",
     "convert",
     "declared",
@@ -43,6 +46,7 @@ __all__ = [
     "options_of",
     "param",
     "parameters",
+    "parse_options",
     "plain_number",
     "settings_of",
     "shortest",

@@ -8,9 +8,10 @@ the key of a TOML file, their help and their errors.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import inspect
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -305,6 +306,36 @@ def options_of(cls: type) -> tuple[Option, ...]:
 def option_of(cls: type, name: str) -> Option:
     """Return the declaration of the field *name* of a config."""
     return _described(attrs.fields_dict(cls)[name])
+
+
+def parse_options(
+    options: Iterable[Option], values: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return the *values* of a file by the names of their fields, converted for their class.
+
+    Args:
+        options: declarations of what may be set.
+        values: values by key, as a person wrote them.
+        where: the text before the key in messages.
+
+    Raises:
+        ConfigError: an unknown key, or a value that its option does not accept.
+    """
+    known = {option.key: option for option in options if option.key is not None}
+    parsed = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{where}{key} {advice(key, known)}")
+        parsed[known[key].name] = known[key].parse(value, f"{where}{key}")
+    return parsed
+
+
+def advice(name: str, known: Collection[str]) -> str:
+    """Return what a message says after an unknown *name*: similar names, or all that are known."""
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    if close:
+        return f"is unknown: did you mean {' or '.join(close)}?"
+    return f"is unknown: give one of {', '.join(known)}"
 
 
 def _described(field: attrs.Attribute[Any]) -> Option:

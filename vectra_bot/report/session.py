@@ -103,6 +103,8 @@ class Report:
         proofs: number of actions by what proved their terminal state.
         standing: what the session was allowed to do when it was about to end; None without a session.
         unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
+        alert_sinks: alerts by sink, and by what became of them: delivered, failed, late (the call took too
+            long), dropped (the sink was too slow or rested), expired.
         send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
     """
 
@@ -150,6 +152,7 @@ class Report:
     standing: Standing | None = None
     unsettled: int | None = None
     send_latency: SendLatency = field(factory=partial(SendLatency, count=0))
+    alert_sinks: Mapping[str, Mapping[str, int]] = field(factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data; amounts are numbers of SOL."""

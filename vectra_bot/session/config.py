@@ -13,6 +13,8 @@ import attrs
 from attrs import frozen
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.alerts.preference_file import AlertOptions
+from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.config import referenced
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
@@ -122,6 +124,13 @@ def made_of(kind: type) -> Callable[[Any], Any]:
     return take
 
 
+def _sinks(value: Any) -> tuple[AlertSink, ...]:
+    found = (value,) if isinstance(value, AlertSink) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(one, AlertSink) for one in found):
+        raise Refused
+    return tuple(found)
+
+
 def _offset(value: Any) -> str:
     try:
         return offset_text(parse_offset(value))
@@ -183,6 +192,8 @@ class SessionConfig(EmbeddedOptions):
         enable_plugins: plugins to enable although they are off by default.
         disable_plugins: plugins not to load.
         alerts: whether the rules of the plugin ``alerts`` give alerts; None: on the feed of a venue.
+        alerts_config: file of the preferences of alerts; the user's if None.
+        alert_sinks: what shows or forwards alerts, besides the sinks that plugins register.
         restore_from: session of the same store whose last :meth:`Strategy.save` state is restored.
         recover: first recover the sessions in the store that were killed.
     """
@@ -265,6 +276,10 @@ class SessionConfig(EmbeddedOptions):
         words="a dict of parameters by plugin name (enable_plugins takes names)",
         help="A plugin's parameter; enables the plugin.",
         heading=Heading.PLUGINS,
+    )
+    alerts_config: Path | None = like(AlertOptions, "alerts_config", key=None)
+    alert_sinks: tuple[AlertSink, ...] = option(
+        (), take=_sinks, flag=None, words="objects of classes that inherit AlertSink"
     )
     observer: Observer | None = option(None, take=_observer, flag=None)
     stop: StopFlag = option(factory=StopFlag, take=made_of(StopFlag), flag=None)
@@ -356,6 +371,8 @@ class RecordConfig:
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    alerts_config: Path | None = like(SessionConfig, "alerts_config")
+    alert_sinks: tuple[AlertSink, ...] = like(SessionConfig, "alert_sinks")
     stop: StopFlag = like(SessionConfig, "stop")
     recover: bool = like(SessionConfig, "recover")
     flush: FlushFlag = like(SessionConfig, "flush")

@@ -25,8 +25,11 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from vectra_bot.alerts.delivery import AlertDelivery, SessionFacts, sinks_of
+from vectra_bot.alerts.sink import AlertSink
+from vectra_bot.clock import WallClock
 from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
@@ -102,6 +105,32 @@ def _remove(store: Path, session_id: str) -> None:
 
 
 @frozen
+class AlertWishes:
+    """How a session's alerts are delivered.
+
+    Attributes:
+        sinks: besides those that plugins register.
+        path: file of the preferences; the user's if None.
+    """
+
+    sinks: tuple[AlertSink, ...] = ()
+    path: Path | None = None
+
+    def open(self, plan: SessionPlan) -> AlertDelivery | None:
+        """Start the sinks of the session of *plan*; None if it has none.
+
+        Raises:
+            PluginError: something that was given is no sink, or its name is taken.
+            VectraError: the preferences cannot be used.
+        """
+        sinks = sinks_of(plan.plugins, self.sinks)
+        if not sinks:
+            return None
+        facts = SessionFacts(session_id=plan.session_id, mode=plan.mode.value, venue=plan.venue)
+        return AlertDelivery.open(sinks, self.path, WallClock(), facts)
+
+
+@frozen
 class HostedSession:
     """A session between its first input and its end.
 
@@ -140,7 +169,7 @@ class HostedSession:
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
         """Return the report of the session; *ended* says why it ended."""
         shell = self.shell
-        return session_report(
+        found = session_report(
             self.header,
             shell.stats,
             store=self.place.shown,
@@ -151,6 +180,7 @@ class HostedSession:
             recovered=recovered,
             unfinished=tuple(shell.unfinished),
         )
+        return found if shell.alerts is None else evolve(found, alert_sinks=shell.alerts.counts())
 
     def notify_started(self) -> None:
         """Call the plugins' session_started, before the first input."""
@@ -198,6 +228,7 @@ async def host(
     can_wait: bool = True,
     drop_for: tuple[type[BaseException], ...] = (),
     stop: StopFlag | None = None,
+    alerts: AlertWishes | None = None,
 ) -> AsyncIterator[HostedSession]:
     """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
@@ -213,9 +244,10 @@ async def host(
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
         stop: ends the session; the block looks at it between inputs.
+        alerts: sinks besides those of plugins, and the file of preferences; no alert is delivered if None.
 
     Raises:
-        ConfigError: a parameter cannot be written into the header.
+        ConfigError: a parameter cannot be written into the header, or a preference of alerts is not allowed.
         StoreError: the session exists already, another process is writing it, or a write fails.
     """
     stop = StopFlag() if stop is None else stop
@@ -238,7 +270,11 @@ async def host(
         opened.push(session.notify_finished)
         opened.callback(shell.abandon)  # does nothing after the session's end
         session.notify_started()
+        if alerts is not None and (delivery := alerts.open(plan)) is not None:
+            opened.callback(delivery.close)
+            shell.alerts = delivery
+            session.note(Document.of_session(delivery.opening(), plan.start_ns))
         yield session
 
 
-__all__ = ["HostedSession", "host", "hosted_journal"]
+__all__ = ["AlertWishes", "HostedSession", "host", "hosted_journal"]

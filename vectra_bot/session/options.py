@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.models import Document
 from vectra_bot.session.flags import FlushFlag, Observer, StopFlag
@@ -61,6 +62,8 @@ class RunOptions(TypedDict, total=False):
     disable_plugins: Sequence[str]
     alerts: bool | None
     plugins: Mapping[str, Mapping[str, Any] | None] | None
+    alerts_config: Path | str | None
+    alert_sinks: Sequence[AlertSink]
     observer: Observer | None
     stop: StopFlag
     flush: FlushFlag
@@ -105,6 +108,8 @@ class RecordOptions(TypedDict, total=False):
     disable_plugins: Sequence[str]
     alerts: bool
     plugins: Mapping[str, Mapping[str, Any] | None] | None
+    alerts_config: Path | str | None
+    alert_sinks: Sequence[AlertSink]
     stop: StopFlag
     recover: bool
     browser: BrowserSettings

@@ -31,7 +31,7 @@ from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import SessionPlan, new_session_id
-from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.hosting import AlertWishes, HostedSession, host
 from vectra_bot.session.live.config import check_shadow
 from vectra_bot.session.live.locks import account_lock
 from vectra_bot.session.live.operator import ArmingOperator
@@ -221,9 +221,10 @@ async def _run(
         holding=requests,
         can_wait=False,
         stop=config.stop,
+        alerts=AlertWishes(config.alert_sinks, config.alerts_config),
     ) as session:
         try:
-            ended = await _drive(session, parts.feed, config, clock, shadow)
+            ended = await _drive(session, parts.feed, config, clock, shadow=shadow, source=source)
         except InputError:
             # Nothing failed on our side: the store is complete up to this point.
             await session.shell.end("the venue could not be reached")
@@ -257,7 +258,9 @@ async def _drive(
     feed: PaperFeed,
     config: SessionConfig,
     clock: Clock,
+    *,
     shadow: Shadow | None,
+    source: LiveFeed,
 ) -> str:
     """Feed the shell until the games are over, the strategy fails or a stop is requested."""
     shell, loop = session.shell, asyncio.get_running_loop()
@@ -273,7 +276,7 @@ async def _drive(
     of = Controlled(shell.journal.directory, config.stop, woken=woken)
     with ControlSocket(of, clock) as control:
         link = None if shadow is None else shadow.venue.link
-        monitor = Monitor(session, clock, config.observer, control, config.games, link)
+        monitor = Monitor(session, clock, config.observer, control, config.games, link, source)
         plain = SessionOperator(control, monitor)
         operator = plain if shadow is None else ArmingOperator(plain)
         flusher = SegmentCloser(shell, clock, config.flush, FLUSH_SECONDS)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from attrs import define
 
 from vectra_bot.clock import Clock, SessionClock
-from vectra_bot.models import ClockAdvanced, DocType, Document, OperatorCommand, SystemEvent
+from vectra_bot.models import ClockAdvanced, Document, OperatorCommand, SystemEvent
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.venues.base import FeedItem
@@ -127,14 +127,7 @@ def note_step(shell: Shell, clock: Clock) -> None:
         f"the machine's clock was moved by {step_ms} ms; the session's time was not",
         step_ms=step_ms,
     )
-    shell.note(
-        Document(
-            doc_type=DocType.SYSTEM_EVENT,
-            record=event,
-            ts_ns=shell.engine.now_ns,
-            source="session",
-        )
-    )
+    shell.note(Document.of_session(event, shell.engine.now_ns))
 
 
 __all__ = ["Closer", "LiveSource", "Operator", "drive_live", "note_step", "obey"]

@@ -19,7 +19,6 @@ from vectra_bot.errors import InputError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     AlertTrigger,
-    DocType,
     Document,
     GamePhase,
     GameTick,
@@ -31,10 +30,11 @@ from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig, enabled_plugins
 from vectra_bot.session.header import SessionPlan, new_session_id
-from vectra_bot.session.hosting import host
+from vectra_bot.session.hosting import AlertWishes, host
 from vectra_bot.session.realtime import drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
+from vectra_bot.session.status import StatsTeller
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
 from vectra_bot.venues.browser.venue import BrowserFeed
@@ -177,6 +177,7 @@ class _Recording:
         """Process the feed's items until there is a reason to end; return the reason."""
         config, feed, clock = self.config, self.feed, self.clock
         flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
+        teller = StatsTeller(shell, clock, feed)
         end_ns = None
         if config.seconds is not None:
             end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
@@ -186,20 +187,16 @@ class _Recording:
             clock,
             flusher,
             lambda: self._ended(end_ns),
-            after=lambda: self._notices(shell),
+            after=lambda: self._after(shell, teller),
         )
 
-    def _notices(self, shell: Shell) -> None:
-        """Store and show what the link has to say."""
+    def _after(self, shell: Shell, teller: StatsTeller) -> None:
+        """Store and show what the link has to say, and tell plugins how the session does."""
+        teller.look()
         login = self.feed.supervisor.login
         while login is not None and login.notices:
             record = SystemEvent.of("link.notice", "warning", login.notices.popleft())
-            document = Document(
-                doc_type=DocType.SYSTEM_EVENT,
-                record=record,
-                ts_ns=shell.engine.now_ns,
-                source="session",
-            )
+            document = Document.of_session(record, shell.engine.now_ns)
             shell.note(document)
             if self.config.told is not None:
                 self.config.told(document)
@@ -278,8 +275,9 @@ async def record_session(config: RecordConfig, clock: Clock | None = None) -> Re
     started = clock.monotonic_ns()
     gateway = NoGateway("a recording sends nothing")
     async with host(
-        plan, recording.stats, gateway, feed=feed, can_wait=False, stop=config.stop
-    ) as session:
+        plan, recording.stats, gateway, feed=feed, can_wait=False, stop=config.stop,
+        alerts=AlertWishes(config.alert_sinks, config.alerts_config),
+    ) as session:  # fmt: skip
         try:
             ended = await recording.drive(session.shell)
         except InputError:

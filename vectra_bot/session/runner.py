@@ -36,7 +36,7 @@ from vectra_bot.session.header import (
     same_session,
     saved_state,
 )
-from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.hosting import AlertWishes, HostedSession, host
 from vectra_bot.session.realtime import obey
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import SegmentCloser
@@ -154,8 +154,9 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     with _repeating(plan) if taken else nullcontext() as repetition:
         hosted = plan if repetition is None else _aside(plan, repetition)
         async with host(
-            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
-        ) as session:
+            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop,
+            alerts=AlertWishes(config.alert_sinks, config.alerts_config),
+        ) as session:  # fmt: skip
             ended = await _drive(session, feed, config, clock or WallClock())
         if repetition is not None:
             ended = _decide(repetition, ended)

@@ -25,6 +25,7 @@ from typing import Any
 import attrs
 from attrs import define, field
 
+from vectra_bot.alerts.delivery import AlertDelivery
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import WireError
@@ -32,6 +33,7 @@ from vectra_bot.journal import Entry, Journal, storable_text
 from vectra_bot.models import (
     Command,
     Direction,
+    DocType,
     Document,
     Event,
     Frame,
@@ -128,6 +130,7 @@ class Shell:
         stop: requests the session's end, and limits the time for it.
         unfinished: what the session's end left undone, one line each.
         parts: builds the parts of closed segments.
+        alerts: delivers alerts, None in a session without sinks.
     """
 
     engine: Engine
@@ -141,6 +144,7 @@ class Shell:
     remote: str = ""
     stop: StopFlag = field(factory=StopFlag)
     unfinished: list[str] = field(factory=list)
+    alerts: AlertDelivery | None = None
     parts: PartsWorker = field(init=False)
     _syncing: asyncio.Future[None] | None = None
     _seq: int = 0
@@ -154,6 +158,8 @@ class Shell:
 
     async def take(self, item: FeedItem | OperatorCommand | SessionEnding) -> None:
         """Process one item of the feed, or an operator's command, and carry out its effects."""
+        if self.alerts is not None:
+            self._look_at_alerts(self.alerts)
         if isinstance(item, Frame):
             commands = self._take_frame(item)
         else:
@@ -162,6 +168,15 @@ class Shell:
             await self._send(commands)
         while self.can_wait and self.parts.lag > MAX_LAG and self.stop.reason is None:
             await in_thread(self.parts.wait, _LOOK_S)
+
+    def _look_at_alerts(self, alerts: AlertDelivery) -> None:
+        """Process changed preferences, and journal what follows for alerts from time and sinks."""
+        now_ns = self.engine.now_ns
+        for command in alerts.commands(now_ns):
+            self._step(command, Entry.of_input(self._next(), command))
+        for event in alerts.look(now_ns):
+            self.note(Document.of_session(event, now_ns))
+        alerts.send()
 
     def note(self, document: Document) -> None:
         """Journal a document that does not follow from an input."""
@@ -238,6 +253,10 @@ class Shell:
         if self.stats.standing is None:
             self.stats.standing = self.engine.standing
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
+        if self.alerts is not None:
+            await in_thread(self.alerts.drain)
+            self._look_at_alerts(self.alerts)
+            self.note(Document.of_session(self.alerts.summary(), self.engine.now_ns))
         failure = self.engine.failure
         if failure is not None and failure.interrupted:
             what = failure.error.partition(": ")[2] or "was interrupted"
@@ -330,11 +349,27 @@ class Shell:
                 else:
                     stats.after(effect)
                     entries.append(Entry.of_document(self._seq, effect))
+                    if effect.doc_type is DocType.ALERT_TRIGGER:
+                        entries += self._decided(effect)
             stats.count_games()
         finally:
             # Inputs that raise in the engine are journaled as well.
             self._append(entries)
+        if self.alerts is not None:
+            if isinstance(event, OperatorCommand):
+                self.alerts.obey(event)
+            self.alerts.send()
         return commands
+
+    def _decided(self, alert: Document) -> list[Entry]:
+        """Return the entries that say to which sinks an alert goes."""
+        if self.alerts is None:
+            return []
+        now_ns = self.engine.now_ns
+        return [
+            Entry.of_document(self._next(), Document.of_session(event, now_ns))
+            for event in self.alerts.take(alert, now_ns)
+        ]
 
     def _next(self) -> int:
         self._seq += 1

@@ -12,7 +12,7 @@ from attrs import define, field
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
-from vectra_bot.models import ActionState, OperatorCommand
+from vectra_bot.models import ActionState, OperatorCommand, SessionStats
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import Observer, Snapshot
 from vectra_bot.session.control import UNKNOWN, ControlSocket
@@ -20,9 +20,10 @@ from vectra_bot.session.hosting import HostedSession
 from vectra_bot.session.shell import Shell
 
 if TYPE_CHECKING:
-    from vectra_bot.venues.live import LinkState
+    from vectra_bot.venues.live import LinkState, LiveFeed
 
 SNAPSHOT_EVERY_NS: Final = NS_PER_S // 10
+STATS_EVERY_NS: Final = NS_PER_S
 
 
 def status_of(
@@ -143,6 +144,51 @@ def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
     )
 
 
+def stats_of(shell: Shell, feed: LiveFeed | None) -> SessionStats:
+    """Return what only the host of a running session knows."""
+    alerts, counts = shell.alerts, shell.counts
+    return SessionStats(
+        data_age_ms=None if feed is None else feed.supervisor.data_age_ms(),
+        rtt_ms=None if feed is None else feed.supervisor.acks.rtt_ms,
+        queue_depth=None if feed is None else feed.waiting,
+        lost_frames=0 if feed is None else feed.counts.lost_frames,
+        quarantined_frames=counts.quarantined,
+        frames=counts.inbound,
+        parts_behind=shell.parts.lag,
+        alerts_queued=0 if alerts is None else alerts.queued,
+        alert_sinks={} if alerts is None else alerts.counts(),
+        hook_times=shell.engine.plugins.hook_times,
+    )
+
+
+@define(eq=False)
+class StatsTeller:
+    """Calls ``on_session_stats`` once a second, if a plugin has it; then hooks are timed as well."""
+
+    shell: Shell
+    clock: Clock
+    feed: LiveFeed | None = None
+    _told_ns: int = field(init=False)
+    _asked: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        plugins = self.shell.engine.plugins
+        self._asked = bool(plugins.calls["on_session_stats"])
+        self._told_ns = self.clock.monotonic_ns()
+        if self._asked:
+            plugins.timer = self.clock.monotonic_ns
+
+    def look(self) -> None:
+        """Call the hook if it is time to."""
+        if not self._asked:
+            return
+        now_ns = self.clock.monotonic_ns()
+        if now_ns - self._told_ns >= STATS_EVERY_NS:
+            self._told_ns = now_ns
+            stats = stats_of(self.shell, self.feed)
+            self.shell.engine.plugins.call("on_session_stats", stats)
+
+
 @define(eq=False)
 class Monitor:
     """Shows and publishes the state of a running session, about ten times a second.
@@ -152,6 +198,7 @@ class Monitor:
         control: its status is what was published last, if given.
         games: when the session ends, 0 for no such end.
         link: the session's connection, if it has one.
+        feed: the live feed of the session, if it has one.
     """
 
     session: HostedSession
@@ -160,15 +207,19 @@ class Monitor:
     control: ControlSocket | None
     games: int
     link: LinkState | None = None
+    feed: LiveFeed | None = None
     _started_ns: int = field(init=False)
     _shown_ns: int = field(init=False)
+    _stats: StatsTeller = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._stats = StatsTeller(self.session.shell, self.clock, self.feed)
         self._started_ns = self._shown_ns = self.clock.monotonic_ns()
         self.publish()
 
     def look(self, *, force: bool = False) -> None:
         """Show and publish the state if it is time to, or if *force*."""
+        self._stats.look()
         if self.observer is None and self.control is None:
             return
         now_ns = self.clock.monotonic_ns()
@@ -207,4 +258,4 @@ class SessionOperator:
         self.control.link_closed()
 
 
-__all__ = ["Monitor", "SessionOperator", "snapshot", "status_of"]
+__all__ = ["Monitor", "SessionOperator", "StatsTeller", "snapshot", "status_of"]

@@ -21,6 +21,9 @@ class Inbox:
         self.drained = asyncio.Event()
         self.drained.set()
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def put(self, frame: Frame) -> bool:
         """Queue *frame*; return False if the queue is full."""
         if len(self._items) >= self._frames or self._held + len(frame.raw) > self._chars:

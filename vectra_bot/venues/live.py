@@ -96,6 +96,11 @@ class LiveFeed:
         """Return the host."""
         return self.endpoint.host
 
+    @property
+    def waiting(self) -> int:
+        """Return how many items were received and not taken yet."""
+        return len(self._inbox)
+
     async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         """Yield frames and connection changes until the feed is closed."""
         while not self._closed:

@@ -13,6 +13,7 @@ import attrs
 from attrs import frozen
 
 from vectra_bot.actions.limits import LIVE_LIMITS, Limits
+from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.exchange.config import ExchangeOptions
 from vectra_bot.models.times import NS_PER_S
@@ -105,6 +106,8 @@ class LiveConfig:
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     alerts: bool = like(SessionConfig, "alerts", default=True)
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    alerts_config: Path | None = like(SessionConfig, "alerts_config")
+    alert_sinks: tuple[AlertSink, ...] = like(SessionConfig, "alert_sinks")
     observer: Observer | None = like(SessionConfig, "observer")
     stop: StopFlag = like(SessionConfig, "stop")
     flush: FlushFlag = like(SessionConfig, "flush")

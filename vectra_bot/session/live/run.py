@@ -21,13 +21,13 @@ from attrs import define, evolve, field
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.models import DocType, Document, Mode, OperatorKind, SystemEvent
+from vectra_bot.models import Document, Mode, OperatorKind, SystemEvent
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import SessionPlan
-from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.hosting import AlertWishes, HostedSession, host
 from vectra_bot.session.live.config import LOGIN_S, CheckedAccount, LiveConfig, check_live
 from vectra_bot.session.live.day import day_start_pnl, halted_before
 from vectra_bot.session.live.locks import account_lock
@@ -70,8 +70,9 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
         refuse_taken(plan)
         tally = LiveTally(plan.engine())
         async with host(
-            plan, tally, venue.gateway, feed=venue.feed, can_wait=False, stop=config.stop
-        ) as session:
+            plan, tally, venue.gateway, feed=venue.feed, can_wait=False, stop=config.stop,
+            alerts=AlertWishes(config.alert_sinks, config.alerts_config),
+        ) as session:  # fmt: skip
             with ControlSocket(_controlled(session, config, venue), clock) as control:
                 if halted:
                     control.submit(OperatorKind.HALT, halted)
@@ -188,6 +189,7 @@ class LiveDriver:
             self.control,
             config.games or 0,
             self.venue.link,
+            self.venue.feed,
         )
 
     async def drive(self) -> str:
@@ -227,14 +229,9 @@ class LiveDriver:
     def after(self) -> None:
         """Show the state of the session, and store what the link has to say."""
         for text in self.venue.link.take_notices():
-            self.session.shell.note(
-                Document(
-                    doc_type=DocType.SYSTEM_EVENT,
-                    record=SystemEvent.of("link.notice", "warning", text),
-                    ts_ns=self.session.shell.engine.now_ns,
-                    source="session",
-                )
-            )
+            event = SystemEvent.of("link.notice", "warning", text)
+            shell = self.session.shell
+            shell.note(Document.of_session(event, shell.engine.now_ns))
         self.monitor.look()
 
     def ended(self) -> str | None:
