@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from vectra_bot.actions.arming import Standing
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
-    from vectra_bot.alerts import AlertDraft, AlertModel, AlertRule
+    from vectra_bot.alerts import (
+        AlertDraft,
+        AlertFeed,
+        AlertModel,
+        AlertNotice,
+        AlertRule,
+        AlertSink,
+    )
     from vectra_bot.analysis.odds.check import CheckedFigure
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport, odds
@@ -97,8 +104,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccountView": "vectra_bot.game.view",
     "AlertDraft": "vectra_bot.alerts",
+    "AlertFeed": "vectra_bot.alerts",
     "AlertModel": "vectra_bot.alerts",
+    "AlertNotice": "vectra_bot.alerts",
     "AlertRule": "vectra_bot.alerts",
+    "AlertSink": "vectra_bot.alerts",
     "BadRow": "vectra_bot.imports.report",
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.query.catalog",
@@ -202,8 +212,11 @@ _HOMES = {
 __all__ = [
     "AccountView",
     "AlertDraft",
+    "AlertFeed",
     "AlertModel",
+    "AlertNotice",
     "AlertRule",
+    "AlertSink",
     "BadRow",
     "BotActionInterface",
     "Catalog",

@@ -44,6 +44,8 @@ class HookTime:
 class SessionStats:
     """What the host of a running session knows; figures without a connection or a login are None."""
 
+    pnl: Decimal | None = None
+    """Change of our cash with what is open at the last price; None before the account is known. Unit: SOL."""
     data_age_ms: float | None = None
     """Age of the newest frame of the feed; None without a connection. Unit: ms."""
     rtt_ms: float | None = None

@@ -147,7 +147,10 @@ def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
 def stats_of(shell: Shell, feed: LiveFeed | None) -> SessionStats:
     """Return what only the host of a running session knows."""
     alerts, counts = shell.alerts, shell.counts
+    engine, account = shell.engine, shell.engine.account
+    start = account.session_start_cash or 0
     return SessionStats(
+        pnl=to_sol(account.equity(engine.game.price) - start) if account.known else None,
         data_age_ms=None if feed is None else feed.supervisor.data_age_ms(),
         rtt_ms=None if feed is None else feed.supervisor.acks.rtt_ms,
         queue_depth=None if feed is None else feed.waiting,

@@ -1,1 +1,1 @@
-"""Bundled alerts: one rule for every alert type of the schema."""
+"""Bundled alerts: one rule for every alert type of the schema, and sinks that show and forward alerts."""
