@@ -181,6 +181,18 @@ class AlertDelivery:
                 self.runners[name].put(notice, last_ns)
         self._ready.clear()
 
+    def send_to_all(self, alert: AlertTrigger) -> None:
+        """Queue a notice of *alert* for every sink, whatever the preferences say."""
+        decision = AlertDecision(
+            alert=alert,
+            severity=alert.severity,
+            reason=DELIVERED,
+            sinks=tuple(self.runners),
+            sound=True,
+        )
+        self._ready.append(decision)
+        self.send()
+
     def commands(self, now_ns: int) -> list[OperatorCommand]:
         """Return the changes of preferences as inputs at *now_ns*."""
         found = []

@@ -47,7 +47,7 @@ def _clock(value: Any) -> str:
 def _zone(value: Any) -> str:
     try:
         return ZoneInfo(value).key
-    except (OSError, ValueError, TypeError):
+    except (OSError, KeyError, ValueError, TypeError):
         raise Refused("a time zone such as Europe/Vienna, or UTC") from None
 
 
@@ -218,10 +218,14 @@ BASE: Final = TypePreferences(
     dedupe_s=30.0,
     burst=2,
     per_minute=2.0,
-    escalate_after=5,
     escalate_s=300.0,
 )
 """What holds where a file says nothing."""
+
+BASE_SEVERITIES: Final[Mapping[str, TypePreferences]] = {
+    "warning": TypePreferences(escalate_after=5)
+}
+"""What holds besides, by severity: a warning that is repeated becomes an error; success does not."""
 
 QUIET_TYPES: Final = frozenset(
     {"game_start", "bbc_round_start", "candleflip_start", "volatility_calm", "survival_milestone"}
@@ -256,9 +260,14 @@ class AlertPreferences:
 
     def of(self, alert_type: str, severity: str) -> TypePreferences:
         """Return what holds for alerts of a type and severity, every field filled that has a default."""
-        layers = [BASE, self.default, self.severities.get(severity), self.types.get(alert_type)]
-        if alert_type in QUIET_TYPES:
-            layers.insert(1, TypePreferences(mode="silent"))
+        layers = [
+            BASE,
+            TypePreferences(mode="silent") if alert_type in QUIET_TYPES else None,
+            BASE_SEVERITIES.get(severity),
+            self.default,
+            self.severities.get(severity),
+            self.types.get(alert_type),
+        ]
         found: dict[str, Any] = {}
         for layer in layers:
             if layer is not None:

@@ -51,7 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reduce": ("vectra_bot.cli.control:reduce", "Let a running session send exits only."),
     "flatten": ("vectra_bot.cli.control:flatten", "Sell everything a running session holds."),
     "stop": ("vectra_bot.cli.control:stop", "End a running session; nothing is sent any more."),
-    "alerts": ("vectra_bot.cli.alerts:alerts", "Score alert rules over many games."),
+    "alerts": (
+        "vectra_bot.cli.alerts:alerts",
+        "Choose which alerts reach you; show and score them.",
+    ),
     "doctor": (
         "vectra_bot.cli.doctor:doctor",
         "Check machine, store, token and venue before a session.",

@@ -110,7 +110,27 @@ FROM alert_trigger WHERE $session::VARCHAR IS NULL OR session_id = $session
 ORDER BY session_id, seq
 """
 
+# An alert without a decision is of a session that had no sinks.
+_ALERT_HISTORY = """\
+WITH decided AS (
+    SELECT session_id, seq, detail_json->>'alert_id' AS alert_id, detail_json->>'reason' AS reason,
+        detail_json->>'alert_severity' AS sent_severity,
+        (detail_json->>'escalated')::BOOLEAN AS escalated, (detail_json->>'again')::BOOLEAN AS again,
+        array_to_string(from_json(detail_json->'sinks', '["VARCHAR"]'), ', ') AS sinks
+    FROM system_event
+    WHERE kind = 'alert.delivery' AND ($session::VARCHAR IS NULL OR session_id = $session)
+)
+SELECT a.session_id, a.seq, a.triggered_at, a.alert_type, a.severity, d.sent_severity, d.reason, d.sinks,
+    d.escalated, d.again, a.title, a.message, a.game_id, a.alert_id
+FROM alert_trigger a LEFT JOIN decided d ON d.session_id = a.session_id AND d.alert_id = a.alert_id
+WHERE $session::VARCHAR IS NULL OR a.session_id = $session
+ORDER BY a.session_id, a.seq, d.seq
+"""
+
 QUERIES: Final = (
+    NamedQuery(
+        "alert-history", "what became of every alert: reason, sinks", _ALERT_HISTORY, SESSION
+    ),
     NamedQuery("alerts", "every alert: time, severity, kind, text", _ALERTS, SESSION),
     NamedQuery(
         "feed-gaps",
