@@ -120,7 +120,7 @@ class AlertDelivery:
         def trouble(name: str, kind: str, line: str) -> None:
             event = SystemEvent.of(
                 f"alerts.sink_{kind}",
-                "info" if kind == "back" else "warning",
+                "warning",
                 f"alert sink {name!r}: {line}",
                 sink=name,
             )

@@ -181,8 +181,6 @@ class SinkRunner:
             was_late = self._ended()
         if error is None:
             self.counts.delivered += 1
-            if was_late:
-                self.trouble(self.sink.name, "back", "a call that was too long has returned")
         elif not was_late:
             self.counts.failed += 1
             self._fault("failed", safe_error(error))
