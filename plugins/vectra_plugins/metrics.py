@@ -43,6 +43,7 @@ class Metrics(Plugin):
     def __attrs_post_init__(self) -> None:
         try:
             import prometheus_client
+            import prometheus_client.core
         except ImportError:
             raise PluginError(
                 "metrics needs prometheus_client, which is not installed: pip install 'vectra-bot[metrics]'"

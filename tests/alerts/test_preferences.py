@@ -107,7 +107,7 @@ def test_what_is_no_toml_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "alerts.toml"
     path.write_bytes(data)
 
-    with pytest.raises(InputError, match="alerts.toml"):
+    with pytest.raises(InputError, match=r"alerts\.toml"):
         read_preferences(path)
 
 
