@@ -14,14 +14,8 @@ if TYPE_CHECKING:
     from vectra_bot.actions.arming import Standing
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
-    from vectra_bot.alerts import (
-        AlertDraft,
-        AlertFeed,
-        AlertModel,
-        AlertNotice,
-        AlertRule,
-        AlertSink,
-    )
+    from vectra_bot.alerts import AlertDraft, AlertModel, AlertNotice, AlertRule, AlertSink
+    from vectra_bot.alerts.feed import AlertFeed
     from vectra_bot.analysis.odds.check import CheckedFigure
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport, odds
@@ -104,7 +98,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccountView": "vectra_bot.game.view",
     "AlertDraft": "vectra_bot.alerts",
-    "AlertFeed": "vectra_bot.alerts",
+    "AlertFeed": "vectra_bot.alerts.feed",
     "AlertModel": "vectra_bot.alerts",
     "AlertNotice": "vectra_bot.alerts",
     "AlertRule": "vectra_bot.alerts",

@@ -5,7 +5,6 @@ A rule is deterministic: the engine feeds it with events, and each alert that it
 """
 
 from vectra_bot.alerts.book import AlertBook, RuleFault
-from vectra_bot.alerts.feed import AlertFeed
 from vectra_bot.alerts.model import AlertModel
 from vectra_bot.alerts.rule import RULE_CALLBACKS, AlertDraft, AlertRule, RuleSurroundings
 from vectra_bot.alerts.sink import AlertNotice, AlertSink
@@ -14,7 +13,6 @@ __all__ = [
     "RULE_CALLBACKS",
     "AlertBook",
     "AlertDraft",
-    "AlertFeed",
     "AlertModel",
     "AlertNotice",
     "AlertRule",

@@ -228,9 +228,23 @@ BASE_SEVERITIES: Final[Mapping[str, TypePreferences]] = {
 """What holds besides, by severity: a warning that is repeated becomes an error; success does not."""
 
 QUIET_TYPES: Final = frozenset(
-    {"game_start", "bbc_round_start", "candleflip_start", "volatility_calm", "survival_milestone"}
+    {
+        "bbc_optimal_pred",
+        "bbc_round_start",
+        "candleflip_start",
+        "candleflip_streak",
+        "game_start",
+        "high_potential_entry",
+        "high_potential_exit",
+        "short_entry_signal",
+        "short_exit_signal",
+        "sidebet_optimal_zone",
+        "survival_milestone",
+        "volatility_calm",
+    }
 )
-"""Types that are silent unless a file says otherwise: they come in every game and ask for nothing."""
+"""Types that are silent unless a file says otherwise: they come in every game, and by the law none of them
+is an edge."""
 
 _SINGLE: Final[Mapping[str, type]] = {
     "limit": ToastLimit,

@@ -17,9 +17,7 @@ from vectra_bot.errors import PluginError
 from vectra_bot.models import AlertTrigger, AlertType
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-
-DEFAULT_SINKS = "alert-sinks"
-"""The plugin that is used unless others are named."""
+from vectra_bot.session.config import ALERT_SINKS
 
 _MARGIN_S = 1.0
 
@@ -58,12 +56,12 @@ def _plugins(options: Mapping[str, Any]) -> PluginManager:
     file = options["config_file"]
     config = load_config(Path(file), SECTIONS) if file else FileConfig()
     enable, disable, settings = plugin_settings(config.plugins, options)
-    if DEFAULT_SINKS not in disable:
-        enable = (*enable, DEFAULT_SINKS)
+    if ALERT_SINKS not in disable:
+        enable = (*enable, ALERT_SINKS)
     plugins = PluginManager.load(settings=settings, enable=enable, disable=disable)
     if not plugins.calls["register_alert_sinks"]:
         raise PluginError(
-            f"no plugin registers a sink of alerts: enable one, such as {DEFAULT_SINKS}"
+            f"no plugin registers a sink of alerts: enable one, such as {ALERT_SINKS}"
         )
     return plugins
 

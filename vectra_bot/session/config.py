@@ -48,6 +48,8 @@ WATCH: Final = "watch"
 
 ALERTS: Final = "alerts"
 """The bundled plugin with the alert rules."""
+ALERT_SINKS: Final = "alert-sinks"
+"""The bundled plugin with the sinks of alerts."""
 
 
 def _strategy(value: Any) -> str | type[Strategy]:
@@ -160,13 +162,20 @@ class _WithPlugins(Protocol):
     def enable_plugins(self) -> tuple[str, ...]: ...
 
 
-def enabled_plugins(config: _WithPlugins, *, alerts: bool = False) -> tuple[str, ...]:
-    """Return the plugins that *config* enables, with that of the alert rules if it wants them.
+def enabled_plugins(
+    config: _WithPlugins, *, alerts: bool = False, sinks: bool = True
+) -> tuple[str, ...]:
+    """Return the plugins that *config* enables, with those of alerts if it wants them.
 
-    *alerts* says whether it does where *config* does not.
+    Args:
+        config: says whether it wants them.
+        alerts: whether it does where *config* does not say it.
+        sinks: whether they are delivered: a replay gives alerts of a time that is over.
     """
     wanted = alerts if config.alerts is None else config.alerts
-    return (*config.enable_plugins, ALERTS) if wanted else config.enable_plugins
+    if not wanted:
+        return config.enable_plugins
+    return (*config.enable_plugins, ALERTS, *((ALERT_SINKS,) if sinks else ()))
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -263,7 +272,7 @@ class SessionConfig(EmbeddedOptions):
     alerts: bool | None = option(
         None,
         shown="on for a venue's feed",
-        help="Give alerts by the bundled rules: the plugin alerts.",
+        help="Give alerts by the bundled rules: the plugins alerts and alert-sinks.",
         heading=Heading.PLUGINS,
     )
     plugins: Mapping[str, Mapping[str, Any]] = option(

@@ -189,7 +189,7 @@ def _plan(
     source = resolve_strategy(config.strategy)
     plugins = PluginManager.load(
         settings=config.plugins,
-        enable=enabled_plugins(config),
+        enable=enabled_plugins(config, sinks=False),
         disable=config.disable_plugins,
         replay=True,
     )
