@@ -15,6 +15,7 @@ class Kept(AlertSink):
     """Keep what is delivered."""
 
     name = "kept"
+    in_process = True
 
     def __attrs_post_init__(self) -> None:
         self.notices: list[AlertNotice] = []

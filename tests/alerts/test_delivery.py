@@ -175,7 +175,7 @@ def test_the_end_waits_a_second_for_the_sinks(opened: Opened) -> None:
     until(lambda: delivery.runners["hangs"].counts.late == 1)
     delivery.look(START_NS)
     began = time.monotonic()
-    delivery.drain()
+    delivery.drain(1.0)
 
     assert time.monotonic() - began < 5
     assert kept.closed

@@ -248,7 +248,7 @@ streams = st.lists(
         st.sampled_from(["game-1", "game-2", None]),
     ),
     max_size=200,
-).map(sorted)
+).map(lambda found: sorted(found, key=lambda one: one[0]))
 
 
 @given(streams)

@@ -35,7 +35,7 @@ from vectra_bot.alerts.preference_file import (
     signature,
 )
 from vectra_bot.alerts.preferences import AlertPreferences
-from vectra_bot.alerts.sink import AlertNotice, AlertSink, checked_sink, harmless, harmless_data
+from vectra_bot.alerts.sink import AlertNotice, AlertSink, checked_sink, harmless, harmless_values
 from vectra_bot.alerts.sink_runner import SinkRunner
 from vectra_bot.clock import Clock
 from vectra_bot.errors import VectraError
@@ -50,8 +50,10 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 
 LOOK_S: Final = 0.25
-CLOSE_S: Final = 1.0
+CLOSE_S: Final = 5.0
 """Time that the sinks have to deliver what is queued when a session ends, seconds."""
+STOP_S: Final = 0.5
+"""The same when it is stopped."""
 MAX_NEWS: Final = 256
 MAX_REASON: Final = 200
 
@@ -215,9 +217,9 @@ class AlertDelivery:
         elif command.kind is OperatorKind.ACKNOWLEDGE:
             self.policy.acknowledge(command.reason)
 
-    def drain(self) -> None:
-        """Let the sinks deliver what is queued, for at most a second; blocks."""
-        ends_ns = self.clock.monotonic_ns() + int(CLOSE_S * 10**9)
+    def drain(self, limit_s: float = CLOSE_S) -> None:
+        """Let the sinks deliver what is queued, for at most so many seconds; blocks."""
+        ends_ns = self.clock.monotonic_ns() + int(limit_s * 10**9)
         for runner in self.runners.values():
             runner.close()
         for name, runner in self.runners.items():
@@ -249,7 +251,7 @@ class AlertDelivery:
         for runner in self.runners.values():
             runner.close()
         if self._thread is not None:
-            self._thread.join(timeout=2 * LOOK_S + CLOSE_S)
+            self._thread.join(timeout=4 * LOOK_S)
 
     # Parts.
 
@@ -290,7 +292,7 @@ class AlertDelivery:
             venue=self.facts.venue,
             game_id=harmless(alert.game_id or "", 120),
             player_id=harmless(alert.player_id or "", 120),
-            data=harmless_data(alert.source_data or {}),
+            data=harmless_values(alert.source_data or {}),
         )
 
     def _last_ns(self, alert: AlertTrigger) -> float:
@@ -364,4 +366,4 @@ def sinks_of(plugins: PluginManager, given: Iterable[AlertSink] = ()) -> list[Al
     return found
 
 
-__all__ = ["AlertDelivery", "SessionFacts", "changed", "sinks_of"]
+__all__ = ["STOP_S", "AlertDelivery", "SessionFacts", "changed", "sinks_of"]

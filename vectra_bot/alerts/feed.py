@@ -47,6 +47,7 @@ class AlertFeed(AlertSink):
 
     name: ClassVar[str] = "feed"
     interrupts: ClassVar[bool] = False
+    in_process: ClassVar[bool] = True
 
     limit: int = param(1_000, low=1, high=100_000, help="alerts kept for a reader that is slow")
 

@@ -8,9 +8,10 @@ as one line of printable text that is harmless where markup means nothing; where
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -23,6 +24,7 @@ from vectra_bot.params import Configurable
 MAX_TITLE: Final = 120
 MAX_MESSAGE: Final = 500
 MAX_DEPTH: Final = 4
+MAX_DATA: Final = 16_384
 MAX_PARTS: Final = 64
 
 _SPACE: Final = re.compile(r"\s+")
@@ -56,6 +58,12 @@ def harmless(text: object, limit: int = MAX_MESSAGE) -> str:
         kept.append(_AT if character == "@" else character)
     line = _SPACE.sub(" ", "".join(kept)).strip().replace("://", ":\u2215\u2215")
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def harmless_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with :func:`harmless` texts and keys, cut where it is deep or long."""
+    found: dict[str, Any] = harmless_data(dict(values))
+    return found if len(json.dumps(found)) <= MAX_DATA else {"too_long": True}
 
 
 def harmless_data(value: Any, depth: int = 0) -> Any:
@@ -156,8 +164,12 @@ def markdown_text(text: str) -> str:
 class AlertSink(Configurable):
     """Base of sinks: a subclass shows or forwards one alert in :meth:`deliver`.
 
-    Every sink has a thread, a queue, and a time limit for each call, so that one that hangs, raises or is
-    slow delays nobody: it is reported by its name, and what finds its queue full is dropped and counted.
+    Every sink has a queue, a time limit for each call, and runs in a process of its own, where it is made
+    again from its parameters, so that one that hangs, raises or computes delays nobody: it is reported by its
+    name, and what finds its queue full is dropped and counted. One whose class another process cannot import
+    (of a script, a notebook or a function), or with ``in_process``, runs in a thread of the session: there
+    one that computes without end slows the session down until its time is over.
+
     Annotated fields are parameters, as those of plugins. Sinks are registered in a plugin's hook
     ``register_alert_sinks``, or given to :func:`vectra_bot.run` as ``alert_sinks``.
 
@@ -166,6 +178,7 @@ class AlertSink(Configurable):
         interrupts: whether it draws a person's attention. One that does not, as a file, also gets what is
             silent, repeated or too frequent.
         deadline_s: longest time of one call, seconds.
+        in_process: whether it needs the session's process, because it shares objects with it.
 
     Example::
 
@@ -179,13 +192,14 @@ class AlertSink(Configurable):
     name: ClassVar[str] = ""
     interrupts: ClassVar[bool] = True
     deadline_s: ClassVar[float] = 3.0
+    in_process: ClassVar[bool] = False
 
     def deliver(self, notice: AlertNotice) -> None:
         """Show or forward *notice*; whatever is raised counts as a failure."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what :meth:`deliver` opened; called once, in the same thread."""
+        """Release what :meth:`deliver` opened; called once, at the end."""
 
 
 Register = Callable[[AlertSink], None]
@@ -217,5 +231,6 @@ __all__ = [
     "checked_sink",
     "harmless",
     "harmless_data",
+    "harmless_values",
     "markdown_text",
 ]

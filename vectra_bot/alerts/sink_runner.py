@@ -1,10 +1,11 @@
-"""A sink in its own thread: a bounded queue, a time limit for each call, and counts of what became of it.
+"""A sink with its queue: a time limit for each call, and counts of what became of its notices.
 
-Theory of operation. ``put`` never waits: a full queue drops the notice and counts it. The thread takes one
-notice after the other. :meth:`SinkRunner.look`, called by another thread several times a second, sees how
-long the current call lasts: past its limit the sink is reported, and the call is interrupted by an exception,
-which ends Python code; a call that waits in the system is left behind as it is, and the thread with it. After
-five faults within a minute the sink rests for a minute. Nothing here runs in the session's thread.
+Theory of operation. ``put`` never waits: a full queue drops the notice and counts it. A thread takes one
+notice after the other and gives it to the sink's process, which it ends if a call lasts too long. A sink that
+must be in the session's process is called by the thread itself: :meth:`SinkRunner.look`, called by another
+thread several times a second, sees how long the call lasts; past its limit it is interrupted by an exception,
+which ends Python code, while one that waits in the system is left behind as it is, and the thread with it.
+After five faults within a minute the sink rests for a minute. Nothing here runs in the session's thread.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final
 from attrs import asdict, define, field
 
 from vectra_bot.alerts.sink import AlertNotice, AlertSink
+from vectra_bot.alerts.sink_process import SinkFailed, SinkProcess, SinkTooSlow, can_be_made_again
 from vectra_bot.clock import Clock
 from vectra_bot.errors import CallInterrupted, safe_error
 from vectra_bot.models.times import NS_PER_S
@@ -70,6 +72,7 @@ class SinkRunner:
     _is_late: bool = False
     _closing: bool = False
     _done: threading.Event = field(factory=threading.Event)
+    _process: SinkProcess | None = None
     _faults: FaultWindow = field(factory=FaultWindow)
     _rests_until_ns: int = 0
     _said: dict[str, int] = field(factory=dict)
@@ -77,6 +80,8 @@ class SinkRunner:
 
     def start(self) -> None:
         """Start the thread."""
+        if can_be_made_again(self.sink):
+            self._process = SinkProcess(self.sink, self.clock)
         self._thread = threading.Thread(
             target=self._run, name=f"alerts-{self.sink.name}", daemon=True
         )
@@ -102,7 +107,7 @@ class SinkRunner:
         """Report the current call if it lasts too long, and interrupt it; called by another thread."""
         with self._lock:
             since_ns, thread = self._since_ns, self._thread
-            if since_ns is None or self._is_late:
+            if since_ns is None or self._is_late or self._process is not None:
                 return
             lasts_ns = self.clock.monotonic_ns() - since_ns
             if lasts_ns < self.sink.deadline_s * NS_PER_S:
@@ -111,7 +116,7 @@ class SinkRunner:
             self.counts.late += 1
             if thread is not None and thread.ident is not None:
                 _interrupt(thread.ident)
-        self._fault("late", f"a call did not return within {self.sink.deadline_s:g} s")
+        self._fault("late", self._too_slow)
 
     def close(self) -> None:
         """Take no more notices; the thread ends when its queue is empty."""
@@ -137,14 +142,31 @@ class SinkRunner:
 
     def _run(self) -> None:
         try:
+            self._start_process()
             while self._serve():
                 continue
-            self.sink.close()
+            if self._process is None:
+                self.sink.close()
         except BaseException as error:  # noqa: BLE001 - foreign code, or an interruption that came late
             self.counts.failed += 1
             self.trouble(self.sink.name, "failed", safe_error(error))
         finally:
             self._done.set()
+            if self._process is not None:
+                self._process.close()
+
+    @property
+    def _too_slow(self) -> str:
+        return f"a call did not return within {self.sink.deadline_s:g} s"
+
+    def _start_process(self) -> None:
+        """Start the process before the first notice, which then waits less for it."""
+        if self._process is not None:
+            try:
+                self._process.start()
+            except (SinkFailed, SinkTooSlow) as error:
+                why = "takes too long" if isinstance(error, SinkTooSlow) else str(error)
+                self._fault("failed", f"its process cannot make it: {why}")
 
     def _serve(self) -> bool:
         """Deliver one notice; return False if there are no more."""
@@ -174,16 +196,21 @@ class SinkRunner:
             if self.clock.monotonic_ns() > last_ns:
                 self.counts.expired += 1
                 return
-            self.sink.deliver(notice)
+            (self.sink if self._process is None else self._process).deliver(notice)
         except BaseException as raised:  # noqa: BLE001 - foreign code
             error = raised
         finally:
             was_late = self._ended()
         if error is None:
             self.counts.delivered += 1
+        elif isinstance(error, SinkTooSlow):
+            self.counts.late += 1
+            self._fault("late", self._too_slow)
         elif not was_late:
             self.counts.failed += 1
-            self._fault("failed", safe_error(error))
+            self._fault(
+                "failed", str(error) if isinstance(error, SinkFailed) else safe_error(error)
+            )
 
     def _ended(self) -> bool:
         """End the current call, and return whether it was too long; no interruption comes after this."""

@@ -25,7 +25,7 @@ from typing import Any
 import attrs
 from attrs import define, field
 
-from vectra_bot.alerts.delivery import AlertDelivery
+from vectra_bot.alerts.delivery import STOP_S, AlertDelivery
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import WireError
@@ -254,7 +254,7 @@ class Shell:
             self.stats.standing = self.engine.standing
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         if self.alerts is not None:
-            await in_thread(self.alerts.drain)
+            await in_thread(self.alerts.drain, *(() if self.stop.reason is None else (STOP_S,)))
             self._look_at_alerts(self.alerts)
             self.note(Document.of_session(self.alerts.summary(), self.engine.now_ns))
         failure = self.engine.failure

@@ -24,6 +24,7 @@ class Toast(AlertSink):
     """Print one line on stderr, with the terminal's bell if the alert has a sound."""
 
     name = "terminal"
+    in_process = True  # above the table of a session that runs
     marks: ClassVar[dict[str, str]] = {"info": "i", "success": "+", "warning": "!", "error": "!!"}
 
     def deliver(self, notice: AlertNotice) -> None:
@@ -157,6 +158,7 @@ class AlertFile(AlertSink):
 
     name = "file"
     interrupts = False
+    in_process = True
 
     path: str = param(help="file to append to")
 
