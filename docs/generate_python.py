@@ -46,6 +46,7 @@ GROUPS = {
     ),
     "Write a plugin": ("Plugin", "hookimpl"),
     "Write an alert rule": ("AlertRule", "AlertDraft", "AlertModel"),
+    "Show alerts": ("AlertSink", "AlertNotice", "AlertFeed"),
     "Query a store": (
         "open_store", "Catalog", "Result", "Stream", "CorruptFile", "CorruptRowsWarning",
     ),

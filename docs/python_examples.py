@@ -343,6 +343,45 @@ class Doubtful(vectra_bot.AlertModel):
 
 print(Doubtful.survival_tick(0.5))  # half of all games have rugged by this tick
 
+
+# %% AlertSink, AlertNotice
+class Console(vectra_bot.AlertSink):
+    name = "console"
+
+    def deliver(self, notice: vectra_bot.AlertNotice) -> None:
+        print(notice.severity, notice.line)
+
+
+shown = vectra_bot.run(
+    "watch",
+    games=1,
+    seed=1,
+    store="other",
+    alerts=True,
+    alert_sinks=[Console()],
+    alerts_config="alerts.toml",
+)
+assert shown.alert_sinks["console"]["failed"] == 0
+
+# %% AlertFeed
+feed = vectra_bot.AlertFeed(limit=100)
+
+
+async def follow_alerts() -> list[str]:
+    task = asyncio.create_task(
+        vectra_bot.run_session(
+            vectra_bot.SessionConfig(
+                strategy="watch", games=1, seed=2, store="other", alerts=True, alert_sinks=(feed,)
+            )
+        )
+    )
+    first = await anext(aiter(feed.follow()))
+    await task
+    return [first.title]
+
+
+print(asyncio.run(follow_alerts()))
+
 # %% WireFormat, ShortPayoff, ShortAtRug
 vectra_bot.run(
     "watch",

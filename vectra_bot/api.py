@@ -214,8 +214,8 @@ def control_session(
     It is answered also while a callback of the session's strategy hangs.
 
     Args:
-        request: ``status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``, ``arm``, ``disarm`` or
-            ``beat``.
+        request: ``status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``, ``arm``, ``disarm``,
+            ``beat``, or ``acknowledge`` with an alert's id as *reason*.
         session: id of the session; the only one that runs if None.
         store: folder of its store; the default ones if None.
         reason: why; kept in the journal.

@@ -184,6 +184,40 @@ class Commands:
                     running.kill()
                     server.send_signal(signal.SIGTERM)
 
+    def alerted(self) -> Outputs:
+        """Yield what the commands about alerts print."""
+        at = ("--alerts-config", self.folder / "alerts.toml")
+        yield "alerts list", self.json("alerts", "list", *at)
+        yield "alerts set", self.json("alerts", "set", "sink:file", "severity=info", *at)
+        yield "alerts enable", self.json("alerts", "enable", "game_start", *at)
+        (self.folder / "alerts.toml").write_text("version = 2\n# mine\n", encoding="utf-8")
+        yield "alerts disable", self.json("alerts", "disable", "vectra.integrity", *at)
+        yield "alerts list", self.json("alerts", "list", *at)
+        file = ("--plugin-set", f"alert-sinks.file={self.folder / 'alerts.jsonl'}")
+        yield "alerts test", self.json("alerts", "test", *file, *at)
+        command = ["run", "watch", "--games", 9, "--crowd", 0, "--speed", 20, "--alerts", *at]
+        store = ("--store", self.store)
+        with subprocess.Popen(
+            [sys.executable, "-m", "vectra_bot", *map(str, (*command, *store)), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as running:
+            assert running.stdout is not None
+            try:
+                while not running_sessions(self.store):
+                    assert running.poll() is None
+                while self.json("status", *store)["games"] == 0:
+                    assert running.poll() is None
+                yield "alerts acknowledge", self.json("alerts", "acknowledge", *store)
+                self.json("stop", *store)
+                assert json.loads(running.stdout.read())["alert_sinks"]["terminal"]
+            finally:
+                running.kill()
+        found = self.json("alerts", "history", *store)
+        assert found["alerts"]
+        yield "alerts history", found
+
     def false_capture(self, frames: list[dict[str, Any]]) -> Path:
         """Return a capture with a false price and a sidebet without its payout row."""
         body = next(body_of(frames[index]) for index in state_rows(frames, is_tick))

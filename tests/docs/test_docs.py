@@ -122,6 +122,7 @@ FILES = {
     "README.md": ["my_bot.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None, "moon.py", None],
+    "docs/alerts.md": [None],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
 
@@ -132,6 +133,7 @@ FILES = {
         pytest.param("README.md", marks=pytest.mark.slow),
         pytest.param("docs/tutorial.md", marks=pytest.mark.slow),
         "docs/how-to.md",
+        "docs/alerts.md",
     ],
 )
 def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
@@ -186,7 +188,7 @@ def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, "PYTHONPATH": str(folder), "XDG_CONFIG_HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,

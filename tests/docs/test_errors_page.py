@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vectra_bot.alerts.sink_runner import TROUBLES
 from vectra_bot.cli.main import EXIT_CODES
 from vectra_bot.models import ActionType, Link, OperatorKind
 from vectra_bot.store.maintenance.check import KINDS
@@ -144,7 +145,8 @@ def event_kinds() -> set[str]:
     """Return every kind of system event."""
     found = {f"connection.{link.value}" for link in Link}
     found |= {f"operator.{kind.value}" for kind in OperatorKind}
-    for tree in trees("actions", "engine", "audit", "session", "imports"):
+    found |= {f"alerts.sink_{kind}" for kind in TROUBLES}
+    for tree in trees("actions", "alerts", "engine", "audit", "session", "imports"):
         found.update(arguments(tree, {"find", "system", "of", "SystemEvent", "_whole_row"}, "kind"))
         for node in ast.walk(tree):
             target = node.target if isinstance(node, ast.AnnAssign) else None
@@ -198,7 +200,7 @@ def event_details() -> dict[str, set[str]]:
     """Return the keys of ``detail_json`` of the system events whose keys are arguments."""
     found: dict[str, set[str]] = {}
     places = {"find": 0, "system": 0, "of": 0, "_event": 1}
-    for tree in trees("actions", "engine", "audit", "session"):
+    for tree in trees("actions", "alerts", "engine", "audit", "session"):
         own = constants(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):

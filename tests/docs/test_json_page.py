@@ -34,6 +34,15 @@ STEPS = {
         "verify (seed)",
     ),
     "opened": ("browser login",),
+    "alerted": (
+        "alerts list",
+        "alerts enable",
+        "alerts disable",
+        "alerts set",
+        "alerts test",
+        "alerts history",
+        "alerts acknowledge",
+    ),
     "listed": ("strategies", "plugins", "odds", "odds (promotions)"),
     "scored": ("alerts backtest",),
     "maintained": (

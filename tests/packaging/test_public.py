@@ -22,8 +22,12 @@ def test_public_names_are_pinned() -> None:
     assert vectra_bot.__all__ == [
         "AccountView",
         "AlertDraft",
+        "AlertDraft",
+        "AlertFeed",
         "AlertModel",
+        "AlertNotice",
         "AlertRule",
+        "AlertSink",
         "BadRow",
         "BotActionInterface",
         "Catalog",

@@ -191,7 +191,7 @@ class AlertSink(Configurable):
 
     name: ClassVar[str] = ""
     interrupts: ClassVar[bool] = True
-    deadline_s: ClassVar[float] = 3.0
+    deadline_s: ClassVar[float] = 2.0
     in_process: ClassVar[bool] = False
 
     def deliver(self, notice: AlertNotice) -> None:

@@ -31,6 +31,9 @@ REST_NS: Final = 60 * NS_PER_S
 REPEAT_NS: Final = 60 * NS_PER_S
 """A fault like the last one is reported again after so long."""
 
+TROUBLES: Final = ("failed", "full", "late", "left")
+"""Kinds of trouble: it raised, its queue is full, a call took too long, alerts were left at the end."""
+
 Trouble = Callable[[str, str, str], None]
 """Called with a sink's name, the kind of trouble, and one line about it."""
 
@@ -242,4 +245,4 @@ def _interrupt(thread_id: int) -> None:
     )
 
 
-__all__ = ["MAX_QUEUED", "SinkCounts", "SinkRunner", "Trouble"]
+__all__ = ["MAX_QUEUED", "TROUBLES", "SinkCounts", "SinkRunner", "Trouble"]
