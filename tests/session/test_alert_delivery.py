@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve
 
 from tests.alerts.sinks import Hangs, Kept, Logged, Raises
-from vectra_bot import AlertSink
+from vectra_bot import AlertSink, run
 from vectra_bot.alerts.preference_file import read_preferences, write_preferences
 from vectra_bot.alerts.preferences import AlertPreferences
 from vectra_bot.api import control_session
@@ -271,7 +271,7 @@ def test_a_killed_session_with_alerts_is_recovered(tmp_path: Path) -> None:
     class Killed(Exception):
         """Ends the session as a kill would."""
 
-    async def run() -> None:
+    async def play() -> None:
         plan = evolve(
             plan_of(config, limits=config.limits, seed=7, exchange=config), auditor=EveryFrame()
         )
@@ -289,7 +289,7 @@ def test_a_killed_session_with_alerts_is_recovered(tmp_path: Path) -> None:
 
     config = config_of(tmp_path, Kept())
     with pytest.raises(Killed):
-        asyncio.run(run())
+        asyncio.run(play())
     assert recover_store(tmp_path) == ["S"]
     with open_store(tmp_path) as catalog:
         result = catalog.run("alert-history")
@@ -297,3 +297,30 @@ def test_a_killed_session_with_alerts_is_recovered(tmp_path: Path) -> None:
         "delivered",
         "duplicate",
     }
+
+
+@pytest.mark.parametrize("games", [10, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_default_preferences_leave_few_toasts(games: int, tmp_path: Path) -> None:
+    """At most six in the busiest minute of default games; every alert is in the history."""
+    report = run(
+        "take-profit", games=games, seed=11, alerts=True, store=tmp_path, alerts_config=tmp_path / "none",
+        plugins={"alert-sinks": {"terminal": False}}, alert_sinks=[Kept(), Logged()],
+        disable_plugins=["session-log"], cash=100,
+    )  # fmt: skip
+    with open_store(tmp_path) as catalog:
+        result = catalog.run("alert-history")
+        stored = catalog.sql("SELECT count(*) FROM alert_trigger").rows[0][0]
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    shown = [row["triggered_at"] for row in rows if row["reason"] == "delivered"]
+    window: deque[datetime] = deque()
+    busiest = 0
+    for moment in shown:
+        window.append(moment)
+        while moment - window[0] >= timedelta(minutes=1):
+            window.popleft()
+        busiest = max(busiest, len(window))
+
+    assert len(rows) == len({row["alert_id"] for row in rows}) == stored > 10 * games
+    assert None not in {row["reason"] for row in rows}
+    assert 0 < busiest <= 6
+    assert report.games == games
