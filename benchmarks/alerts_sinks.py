@@ -94,7 +94,7 @@ class Good(AlertSink):
 
 
 class Hang(AlertSink):
-    """Waits for ever."""
+    """Waits without end."""
 
     name = "hang"
 
@@ -182,7 +182,7 @@ def served() -> Iterator[str]:
 
 
 def one(case: str, url: str, seconds: float) -> dict[str, Any]:
-    """Run a case in a process of its own and return its figures."""
+    """Run a case in a separate process and return its figures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         info = folder / "site" / "bench_alerts-1.0.dist-info"

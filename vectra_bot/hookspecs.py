@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         OtherPlayerAction,
         PlayerAction,
         PlayerState,
+        SessionFigures,
         SessionInfo,
-        SessionStats,
         SessionSummary,
         StakeSettled,
     )
@@ -77,13 +77,13 @@ def register_alert_sinks(register: Callable[[AlertSink], None]) -> None:
 
 
 @hookspec
-def on_session_stats(stats: SessionStats) -> None:
+def on_session_figures(figures: SessionFigures) -> None:
     """Run about once a second while a session runs: what only its host knows, for monitoring.
 
     Not run in a replay. When it runs depends on the machine, so that a veto must not depend on it.
 
     Args:
-        stats: the newest figures; counts are those since the session's start.
+        figures: the newest ones; counts are those since the session's start.
     """
 
 

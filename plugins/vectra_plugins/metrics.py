@@ -17,8 +17,8 @@ from vectra_bot.models import (
     Link,
     PlayerAction,
     PlayerState,
+    SessionFigures,
     SessionInfo,
-    SessionStats,
     SessionSummary,
 )
 
@@ -102,13 +102,13 @@ class Metrics(Plugin):
         self.families.link.set(status is Link.CONNECTED)
 
     @hookimpl
-    def on_session_stats(self, stats: SessionStats) -> None:
-        self.families.told.stats = stats
+    def on_session_figures(self, figures: SessionFigures) -> None:
+        self.families.told.figures = figures
         self.families.heartbeat.set_to_current_time()
 
 
 class Families:
-    """The families of a session, in a registry of its own."""
+    """The families of a session, in a separate registry."""
 
     def __init__(self, client: Any) -> None:
         registry = client.CollectorRegistry()
@@ -137,58 +137,61 @@ class Families:
 
 
 class Told:
-    """Families of what the host last told; none before that, and none for what it does not know."""
+    """Families of the host's last figures; none before the first, and none for a figure that is not known."""
 
     def __init__(self, core: Any) -> None:
-        self.stats: SessionStats | None = None
+        self.figures: SessionFigures | None = None
         self._core = core
 
     def collect(self) -> Iterator[Any]:
         """Yield the families with their values."""
-        stats = self.stats
-        if stats is None:
+        figures = self.figures
+        if figures is None:
             return
         gauges: dict[str, tuple[str, float | Decimal | None]] = {
-            "profit_sol": ("Change of cash, with what is open at the last price.", stats.pnl),
-            "feed_age_seconds": ("Age of the newest game frame.", _seconds(stats.data_age_ms)),
-            "round_trip_seconds": ("Smoothed round trip of pings.", _seconds(stats.rtt_ms)),
-            "queue_depth_frames": ("Frames received, not processed yet.", stats.queue_depth),
-            "parts_behind_segments": ("Closed segments without Parquet files.", stats.parts_behind),
-            "alerts_queued": ("Alerts that wait in queues of sinks.", stats.alerts_queued),
+            "profit_sol": ("Change of cash, with what is open at the last price.", figures.pnl),
+            "feed_age_seconds": ("Age of the newest game frame.", _seconds(figures.data_age_ms)),
+            "round_trip_seconds": ("Smoothed round trip of pings.", _seconds(figures.rtt_ms)),
+            "queue_depth_frames": ("Frames received, not processed yet.", figures.queue_depth),
+            "parts_behind_segments": (
+                "Closed segments without Parquet files.",
+                figures.parts_behind,
+            ),
+            "alerts_queued": ("Alerts that wait in queues of sinks.", figures.alerts_queued),
         }
         for name, (text, value) in gauges.items():
             if value is not None:
                 yield self._core.GaugeMetricFamily(f"vectra_{name}", text, value=float(value))
         counters = {
-            "frames": ("Frames received.", stats.frames),
-            "lost_frames": ("Frames that found the queue full.", stats.lost_frames),
-            "quarantined_frames": ("Frames that could not be decoded.", stats.quarantined_frames),
+            "frames": ("Frames received.", figures.frames),
+            "lost_frames": ("Frames that found the queue full.", figures.lost_frames),
+            "quarantined_frames": ("Frames that could not be decoded.", figures.quarantined_frames),
         }
         for name, (text, number) in counters.items():
             yield self._core.CounterMetricFamily(f"vectra_{name}", text, value=number)
-        yield self._hooks(stats)
-        yield self._calls(stats)
-        yield self._alerts(stats.alert_sinks)
+        yield self._hooks(figures)
+        yield self._calls(figures)
+        yield self._alerts(figures.alert_sinks)
 
-    def _hooks(self, stats: SessionStats) -> Any:
+    def _hooks(self, figures: SessionFigures) -> Any:
         family = self._core.CounterMetricFamily(
             "vectra_hook_seconds", "Time that hooks of plugins took.", labels=("plugin", "hook")
         )
-        for time in stats.hook_times:
+        for time in figures.hook_times:
             family.add_metric((time.plugin, time.hook), time.total_ns / _NS)
         return family
 
-    def _calls(self, stats: SessionStats) -> Any:
+    def _calls(self, figures: SessionFigures) -> Any:
         family = self._core.CounterMetricFamily(
             "vectra_hook_calls", "Calls of hooks of plugins.", labels=("plugin", "hook")
         )
-        for time in stats.hook_times:
+        for time in figures.hook_times:
             family.add_metric((time.plugin, time.hook), time.calls)
         return family
 
     def _alerts(self, sinks: Mapping[str, Mapping[str, int]]) -> Any:
         family = self._core.CounterMetricFamily(
-            "vectra_alerts", "Alerts by sink and what became of them.", labels=("sink", "outcome")
+            "vectra_alerts", "Alerts by sink and outcome.", labels=("sink", "outcome")
         )
         for sink, counts in sinks.items():
             for outcome, number in counts.items():
@@ -203,7 +206,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    """Logs no requests: a scrape every few seconds is no news."""
+    """Logs no requests: a scrape every few seconds is not news."""
 
     timeout = 5
 

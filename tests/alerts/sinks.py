@@ -60,7 +60,7 @@ class Spins(Kept):
     deadline_s = 0.2
 
     def deliver(self, notice: AlertNotice) -> None:
-        """Count for ever."""
+        """Count without end."""
         while True:
             self.closed = not self.closed
 

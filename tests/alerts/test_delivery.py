@@ -72,7 +72,7 @@ def give(delivery: AlertDelivery, *alerts: AlertTrigger) -> list[dict[str, Any]]
 
 
 def test_every_alert_is_journaled_with_what_became_of_it(opened: Opened) -> None:
-    """Delivered or not; other documents are none of its business."""
+    """Delivered or not; other documents are ignored."""
     kept, logged = Kept(), Logged()
     delivery = opened(kept, logged, table={"types": {"my.off": {"mode": "off"}}})
     told = give(delivery, alert("my.alert"), alert("my.alert"), alert("my.off"))

@@ -176,7 +176,7 @@ def ns(at_s: float) -> int:
 
 @pytest.mark.parametrize("name", CASES, ids=lambda name: name.replace(" ", "-"))
 def test_each_case_has_its_list_of_deliveries(name: str) -> None:
-    """Whoever repeats the alerts gets the same decisions."""
+    """The same alerts lead to the same decisions."""
     case = CASES[name]
     for _ in range(2):
         policy = AlertPolicy(AlertPreferences.of_table(case.preferences), SINKS)

@@ -1,4 +1,4 @@
-"""A sink in a process of its own: made again from its parameters, ended when it does not return."""
+"""A sink in a separate process: made from its parameters, ended when it does not return."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def lines(tmp_path: Path) -> list[str]:
 def test_the_sink_has_its_parameters_and_another_process(
     process: SinkProcess, tmp_path: Path
 ) -> None:
-    """Secrets too, which are no argument of the process."""
+    """Secrets too, which are not arguments of the process."""
     process.deliver(notice())
     process.deliver(notice("again"))
     pid = int(lines(tmp_path)[0].split()[0])

@@ -2,7 +2,7 @@
 
 Theory of operation. The session's thread gives every ``alert_trigger`` document that it is about to journal
 to :meth:`AlertDelivery.take`, which asks the policy and returns a document with the decision; when both are
-journaled, :meth:`AlertDelivery.send` queues the notices. Sinks run in threads of their own. One more thread
+journaled, :meth:`AlertDelivery.send` queues the notices. Sinks run in separate threads. One more thread
 looks at them and at the file of preferences four times a second: what is wrong goes to the log at once, and
 into the journal with the session's next input; changed preferences become an input, an ``alerts`` command of
 the operator, so that the journal says from where on they held.
@@ -230,14 +230,14 @@ class AlertDelivery:
                 )
 
     def summary(self) -> SystemEvent:
-        """Return the event that says at the end what became of the notices."""
+        """Return the event that says at the end the outcomes of the notices."""
         counts = self.counts()
         return SystemEvent.of(
             "alerts.closed", "info", "alerts by sink, at the session's end", sinks=counts
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return what became of the notices, by sink."""
+        """Return the outcomes of the notices, by sink."""
         return {name: runner.counts.to_json() for name, runner in self.runners.items()}
 
     @property
@@ -353,7 +353,7 @@ def sinks_of(plugins: PluginManager, given: Iterable[AlertSink] = ()) -> list[Al
     A plugin whose registration is refused is reported as any fault of a plugin.
 
     Raises:
-        PluginError: one that was given is no sink, or its name is taken.
+        PluginError: one that was given is not a sink, or its name is taken.
     """
     found: list[AlertSink] = []
 

@@ -33,7 +33,7 @@ class _Subscriber:
 
 
 class AlertFeed(AlertSink):
-    """Give every alert to whoever iterates :meth:`follow`, any number of them, in any event loop.
+    """Give every alert to each reader that iterates :meth:`follow`, in any event loop.
 
     A reader gets what comes after it began; one that is slow loses the oldest alerts and sees how many in
     ``missed``. Nothing is shown to a person, so alerts that are silent or repeated come too.

@@ -1,4 +1,4 @@
-"""What becomes of an alert: a deterministic function of alerts, times and preferences.
+"""The outcome of an alert: a deterministic function of alerts, times and preferences.
 
 Theory of operation. Every alert gets one decision: its reason, and the sinks that get it. In this order:
 ``off`` and ``expired`` reach no sink. What is repeated too often is raised by one severity first. ``silent``,
@@ -50,7 +50,7 @@ class SinkTraits:
 
 @frozen(kw_only=True)
 class AlertDecision:
-    """What becomes of one alert.
+    """The outcome of one alert.
 
     Attributes:
         alert: the alert as the rule made it.
@@ -120,7 +120,7 @@ class AlertPolicy:
     _unseen: OrderedDict[str, _Unseen] = field(factory=OrderedDict)
 
     def decide(self, alert: AlertTrigger, now_ns: int, wall_ns: int) -> AlertDecision:
-        """Return what becomes of *alert*.
+        """Return the outcome of *alert*.
 
         Args:
             alert: the alert.

@@ -1,8 +1,7 @@
 """The file of alert preferences: where it is, how it is read, upgraded and written.
 
-TOML with a ``version``. A file of an older version is upgraded when it is written again or read by a command
-or session, and a copy of the old one is kept beside it (``alerts.toml.v1``); one of a newer version is
-refused.
+TOML with a ``version``. A file of an older version is upgraded when a command or session reads it, and a
+copy of the old one is kept beside it (``alerts.toml.v1``); one of a newer version is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Preferences of alerts: which of them reach a person, how often, when, and by which sinks.
 
 Values only: reading and writing the file is in :mod:`~vectra_bot.alerts.preference_file`, what follows from
-them in :mod:`~vectra_bot.alerts.policy`. A preference of a type wins over one of its severity, and that over
-``[default]``.
+them in :mod:`~vectra_bot.alerts.policy`. A preference of a type overrides one of its severity, and that
+overrides ``[default]``.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class QuietHours:
 class DoNotDisturb:
     """Nothing interrupts while it is on, or until a time.
 
-    A severity from *override* on interrupts all the same, in quiet hours too.
+    A severity from *override* on interrupts anyway, in quiet hours too.
     """
 
     on: bool = option(False, flag=None, key="on", help="Nothing interrupts.")
@@ -187,7 +187,7 @@ class DoNotDisturb:
     )  # fmt: skip
     override: str = option(
         "error", flag=None, key="override", choices=("warning", "error", NEVER),
-        help="Severity that interrupts all the same, in quiet hours too.",
+        help="Severity that interrupts anyway, in quiet hours too.",
     )  # fmt: skip
 
     def hold(self, wall_ns: int) -> bool:
@@ -197,7 +197,7 @@ class DoNotDisturb:
         return wall_ns < int(datetime.fromisoformat(self.until).timestamp()) * 10**9
 
     def overridden(self, severity: str) -> bool:
-        """Return whether an alert of *severity* interrupts all the same."""
+        """Return whether an alert of *severity* interrupts anyway."""
         return self.override != NEVER and RANKS[severity] >= RANKS[self.override]
 
 
@@ -384,7 +384,7 @@ def check_severity(name: str, where: str = "severity") -> str:
     """Return *name* if it is a severity.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is unknown.
     """
     if name not in SEVERITIES:
         raise ConfigError(f"{where} {name!r} {advice(name, SEVERITIES)}")

@@ -42,7 +42,7 @@ def harmless(text: object, limit: int = MAX_MESSAGE) -> str:
     """Return *text* as one line of visible characters, at most *limit* of them.
 
     Line ends become spaces; control and format characters (terminal escapes, marks of direction, zero
-    width), unassigned characters and more than two combining marks in a row are left out; ``@`` and ``://``
+    width), unassigned characters and more than two combining marks in a row are skipped; ``@`` and ``://``
     are replaced, so that no service reads a mention or an address; registered secrets are hidden.
     """
     cut = safe_text(text, 4 * limit + 64)
@@ -164,8 +164,8 @@ def markdown_text(text: str) -> str:
 class AlertSink(Configurable):
     """Base of sinks: a subclass shows or forwards one alert in :meth:`deliver`.
 
-    Every sink has a queue, a time limit for each call, and runs in a process of its own, where it is made
-    again from its parameters, so that one that hangs, raises or computes delays nobody: it is reported by its
+    Every sink has a queue, a time limit for each call, and runs in a separate process, which makes it
+    from its parameters, so that one that hangs, raises or computes delays nobody: it is reported by its
     name, and what finds its queue full is dropped and counted. One whose class another process cannot import
     (of a script, a notebook or a function), or with ``in_process``, runs in a thread of the session: there
     one that computes without end slows the session down until its time is over.
@@ -209,7 +209,7 @@ def checked_sink(sink: Any, taken: set[str]) -> AlertSink:
     """Return *sink* if it can be used beside those whose names are *taken*.
 
     Raises:
-        PluginError: it is no sink, or its name is not allowed or taken.
+        PluginError: it is not a sink, or its name is not allowed or taken.
     """
     if not isinstance(sink, AlertSink):
         raise PluginError(

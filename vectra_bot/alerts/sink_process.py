@@ -1,7 +1,7 @@
-"""A sink in a process of its own: it can keep neither the interpreter nor a thread of its session busy.
+"""A sink in a separate process: it can keep neither the interpreter nor a thread of its session busy.
 
-The session's side is :class:`SinkProcess`; :func:`main` is the other one, which makes the sink again from its
-class and parameters. Both speak JSON, one object a line, over pipes, so that no secret is an argument of the
+The session's side is :class:`SinkProcess`; :func:`main` is the other one, which makes the sink from its class
+and parameters. Both speak JSON, one object a line, over pipes, so that no secret is an argument of the
 process: first the class, then one notice after the other, each answered before the next is sent. A call that
 lasts too long ends with its process. The process ends when its session's does.
 """
@@ -172,7 +172,7 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Make the sink, deliver what comes, and say of each what became of it."""
+    """Make the sink, deliver what comes, and answer each with its result."""
     # Ctrl-C and a closed terminal are for the session, which ends in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -181,7 +181,7 @@ def main() -> None:
         with contextlib.suppress(OSError):  # the session preempts it at once when it wakes up
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a sink prints is no answer
+    os.dup2(2, 1)  # what a sink prints is not an answer
     lines: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     sink: AlertSink | None = None
@@ -205,7 +205,7 @@ def _listen(lines: SimpleQueue[str | None]) -> None:
     for line in sys.stdin:
         lines.put(line)
     lines.put(None)
-    # The session has ended or gives up: a call that does not return must not outlive it.
+    # The session has ended: a call that does not return must not outlive it.
     threading.Event().wait(GOODBYE_S)
     os._exit(1)
 

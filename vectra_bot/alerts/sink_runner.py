@@ -1,4 +1,4 @@
-"""A sink with its queue: a time limit for each call, and counts of what became of its notices.
+"""A sink with its queue: a time limit for each call, and counts of the outcomes of its notices.
 
 Theory of operation. ``put`` never waits: a full queue drops the notice and counts it. A thread takes one
 notice after the other and gives it to the sink's process, which it ends if a call lasts too long. A sink that
@@ -40,7 +40,7 @@ Trouble = Callable[[str, str, str], None]
 
 @define
 class SinkCounts:
-    """What became of the notices of one sink."""
+    """The outcomes of the notices of one sink."""
 
     delivered: int = 0
     failed: int = 0
@@ -60,8 +60,8 @@ class SinkRunner:
     Attributes:
         sink: the sink.
         clock: measures its calls.
-        trouble: told what is wrong with it.
-        counts: what became of its notices.
+        trouble: called with what is wrong with it.
+        counts: the outcomes of its notices.
     """
 
     sink: AlertSink

@@ -1,4 +1,4 @@
-"""``vectra-bot alerts``: which alerts reach you, by which sinks, and what became of earlier ones."""
+"""``vectra-bot alerts``: which alerts reach you, by which sinks, and the outcomes of earlier ones."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _EFFECT = "running sessions use it within a second"
 @click.group(epilog=_EPILOG, context_settings=HELP_OPTIONS, invoke_without_command=True)
 @click.pass_context
 def alerts(context: click.Context) -> None:
-    """Choose which alerts reach you, test the sinks, show what became of alerts, score the rules.
+    """Choose which alerts reach you, test the sinks, show the outcomes of alerts, score the rules.
 
-    Preferences are kept in a file of yours; a session that runs uses a changed file within a second and
+    Preferences are kept in your own file; a session that runs uses a changed file within a second and
     journals the change. Alerts themselves do not depend on them: all are in the store.
     """
     if context.invoked_subcommand is None:

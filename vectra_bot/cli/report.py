@@ -65,7 +65,7 @@ def print_report(report: Report) -> None:
 
 
 def _sinks(sinks: Mapping[str, Mapping[str, int]]) -> list[tuple[str, object]]:
-    """Return a row for each sink of alerts: what became of its alerts."""
+    """Return a row for each sink of alerts: the outcomes of its alerts."""
     return [
         (
             f"Alerts {clean(name)}",

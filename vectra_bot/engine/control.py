@@ -201,7 +201,7 @@ class Control:
         gate, now_ns = self.gate, self.account.now_ns
         kind = command.kind
         if kind in _ABOUT_ALERTS:
-            # Nothing that may be sent depends on it, and a changed file is no sign of life.
+            # Nothing that may be sent depends on it, and a changed file is not a sign of life.
             self.effects.system("operator." + kind.value, "info", command.reason or kind.value)
             return
         if kind is not OperatorKind.BEAT:

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         StateCause,
     )
     from vectra_bot.models.server import FinishedGame, LeaderboardRow
-    from vectra_bot.models.session import HookTime, SessionInfo, SessionStats, SessionSummary
+    from vectra_bot.models.session import HookTime, SessionFigures, SessionInfo, SessionSummary
     from vectra_bot.models.short import ShortPositionState
     from vectra_bot.models.sidegame import (
         BBCPrediction,
@@ -139,7 +139,7 @@ _HOMES = {
     "ServerState": "player",
     "SessionEnding": "event",
     "SessionInfo": "session",
-    "SessionStats": "session",
+    "SessionFigures": "session",
     "SessionSummary": "session",
     "ShortInfo": "event",
     "ShortPositionState": "short",
@@ -212,8 +212,8 @@ __all__ = [
     "SendResult",
     "ServerState",
     "SessionEnding",
+    "SessionFigures",
     "SessionInfo",
-    "SessionStats",
     "SessionSummary",
     "ShortInfo",
     "ShortPositionState",

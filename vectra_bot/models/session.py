@@ -41,7 +41,7 @@ class HookTime:
 
 
 @frozen(kw_only=True)
-class SessionStats:
+class SessionFigures:
     """What the host of a running session knows; figures without a connection or a login are None."""
 
     pnl: Decimal | None = None
@@ -63,7 +63,7 @@ class SessionStats:
     alerts_queued: int = 0
     """Alerts that wait in the queues of sinks. Unit: count."""
     alert_sinks: Mapping[str, Mapping[str, int]] = field(factory=dict)
-    """Alerts by sink, and by what became of them: delivered, failed, late, dropped, expired."""
+    """Alerts by sink, and by outcome: delivered, failed, late, dropped, expired."""
     hook_times: tuple[HookTime, ...] = ()
     """Time that plugins took, by plugin and hook."""
 

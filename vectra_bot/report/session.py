@@ -103,7 +103,7 @@ class Report:
         proofs: number of actions by what proved their terminal state.
         standing: what the session was allowed to do when it was about to end; None without a session.
         unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
-        alert_sinks: alerts by sink, and by what became of them: delivered, failed, late (the call took too
+        alert_sinks: alerts by sink, and by outcome: delivered, failed, late (the call took too
             long), dropped (the sink was too slow or rested), expired.
         send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
     """

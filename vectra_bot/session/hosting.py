@@ -120,7 +120,7 @@ class AlertWishes:
         """Start the sinks of the session of *plan*; None if it has none.
 
         Raises:
-            PluginError: something that was given is no sink, or its name is taken.
+            PluginError: something that was given is not a sink, or its name is taken.
             VectraError: the preferences cannot be used.
         """
         sinks = sinks_of(plan.plugins, self.sinks)

@@ -34,7 +34,7 @@ from vectra_bot.session.hosting import AlertWishes, host
 from vectra_bot.session.realtime import drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
-from vectra_bot.session.status import StatsTeller
+from vectra_bot.session.status import FiguresTeller
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
 from vectra_bot.venues.browser.venue import BrowserFeed
@@ -177,7 +177,7 @@ class _Recording:
         """Process the feed's items until there is a reason to end; return the reason."""
         config, feed, clock = self.config, self.feed, self.clock
         flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
-        teller = StatsTeller(shell, clock, feed)
+        teller = FiguresTeller(shell, clock, feed)
         end_ns = None
         if config.seconds is not None:
             end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
@@ -190,8 +190,8 @@ class _Recording:
             after=lambda: self._after(shell, teller),
         )
 
-    def _after(self, shell: Shell, teller: StatsTeller) -> None:
-        """Store and show what the link has to say, and tell plugins how the session does."""
+    def _after(self, shell: Shell, teller: FiguresTeller) -> None:
+        """Store and show what the link has to say, and give plugins the figures of the session."""
         teller.look()
         login = self.feed.supervisor.login
         while login is not None and login.notices:

@@ -12,7 +12,7 @@ from attrs import define, field
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
-from vectra_bot.models import ActionState, OperatorCommand, SessionStats
+from vectra_bot.models import ActionState, OperatorCommand, SessionFigures
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import Observer, Snapshot
 from vectra_bot.session.control import UNKNOWN, ControlSocket
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vectra_bot.venues.live import LinkState, LiveFeed
 
 SNAPSHOT_EVERY_NS: Final = NS_PER_S // 10
-STATS_EVERY_NS: Final = NS_PER_S
+FIGURES_EVERY_NS: Final = NS_PER_S
 
 
 def status_of(
@@ -144,12 +144,12 @@ def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
     )
 
 
-def stats_of(shell: Shell, feed: LiveFeed | None) -> SessionStats:
+def figures_of(shell: Shell, feed: LiveFeed | None) -> SessionFigures:
     """Return what only the host of a running session knows."""
     alerts, counts = shell.alerts, shell.counts
     engine, account = shell.engine, shell.engine.account
     start = account.session_start_cash or 0
-    return SessionStats(
+    return SessionFigures(
         pnl=to_sol(account.equity(engine.game.price) - start) if account.known else None,
         data_age_ms=None if feed is None else feed.supervisor.data_age_ms(),
         rtt_ms=None if feed is None else feed.supervisor.acks.rtt_ms,
@@ -165,8 +165,8 @@ def stats_of(shell: Shell, feed: LiveFeed | None) -> SessionStats:
 
 
 @define(eq=False)
-class StatsTeller:
-    """Calls ``on_session_stats`` once a second, if a plugin has it; then hooks are timed as well."""
+class FiguresTeller:
+    """Calls ``on_session_figures`` once a second, if a plugin has it; then hooks are timed as well."""
 
     shell: Shell
     clock: Clock
@@ -176,7 +176,7 @@ class StatsTeller:
 
     def __attrs_post_init__(self) -> None:
         plugins = self.shell.engine.plugins
-        self._asked = bool(plugins.calls["on_session_stats"])
+        self._asked = bool(plugins.calls["on_session_figures"])
         self._told_ns = self.clock.monotonic_ns()
         if self._asked:
             plugins.timer = self.clock.monotonic_ns
@@ -186,10 +186,10 @@ class StatsTeller:
         if not self._asked:
             return
         now_ns = self.clock.monotonic_ns()
-        if now_ns - self._told_ns >= STATS_EVERY_NS:
+        if now_ns - self._told_ns >= FIGURES_EVERY_NS:
             self._told_ns = now_ns
-            stats = stats_of(self.shell, self.feed)
-            self.shell.engine.plugins.call("on_session_stats", stats)
+            figures = figures_of(self.shell, self.feed)
+            self.shell.engine.plugins.call("on_session_figures", figures)
 
 
 @define(eq=False)
@@ -213,16 +213,16 @@ class Monitor:
     feed: LiveFeed | None = None
     _started_ns: int = field(init=False)
     _shown_ns: int = field(init=False)
-    _stats: StatsTeller = field(init=False)
+    _figures: FiguresTeller = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._stats = StatsTeller(self.session.shell, self.clock, self.feed)
+        self._figures = FiguresTeller(self.session.shell, self.clock, self.feed)
         self._started_ns = self._shown_ns = self.clock.monotonic_ns()
         self.publish()
 
     def look(self, *, force: bool = False) -> None:
         """Show and publish the state if it is time to, or if *force*."""
-        self._stats.look()
+        self._figures.look()
         if self.observer is None and self.control is None:
             return
         now_ns = self.clock.monotonic_ns()
@@ -261,4 +261,4 @@ class SessionOperator:
         self.control.link_closed()
 
 
-__all__ = ["Monitor", "SessionOperator", "StatsTeller", "snapshot", "status_of"]
+__all__ = ["FiguresTeller", "Monitor", "SessionOperator", "snapshot", "status_of"]

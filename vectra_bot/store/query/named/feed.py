@@ -129,7 +129,7 @@ ORDER BY a.session_id, a.seq, d.seq
 
 QUERIES: Final = (
     NamedQuery(
-        "alert-history", "what became of every alert: reason, sinks", _ALERT_HISTORY, SESSION
+        "alert-history", "the outcome of every alert: reason, sinks", _ALERT_HISTORY, SESSION
     ),
     NamedQuery("alerts", "every alert: time, severity, kind, text", _ALERTS, SESSION),
     NamedQuery(
