@@ -12,6 +12,7 @@ from generate_text import as_sentence, data, table
 
 from vectra_bot import config
 from vectra_bot.actions.limits import LIVE_LIMITS, Limits
+from vectra_bot.alerts.preference_file import AlertOptions
 from vectra_bot.cli.run import SECTIONS
 from vectra_bot.loading import strategy_names
 from vectra_bot.params import Option, Parameter, options_of, parameters
@@ -48,6 +49,9 @@ def config_page() -> Iterator[str]:
     yield "### [limits]\n"
     yield "What a session may do; an action beyond a limit is DENIED.\n"
     yield from table(_HEADER, key_rows(options_of(Limits)))
+    yield "### [alerts]\n"
+    yield "Alerts. What the file of preferences has: [alerts](../alerts.md#preferences).\n"
+    yield from table(_HEADER, key_rows(options_of(AlertOptions)))
     yield "### [live]\n"
     yield "The account of `vectra-bot live` and `run --shadow`; other commands ignore it. The keys have no"
     yield "flags, but the account is typed again with `--account`. The second table has the limits of a live"

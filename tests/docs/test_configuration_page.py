@@ -81,7 +81,7 @@ def test_every_flag_is_one_of_the_command() -> None:
     flags = {flag for p in run.params for flag in (*p.opts, *p.secondary_opts)}
     named = {
         flag
-        for section in ("[run]", "[exchange]", "[limits]")
+        for section in ("[run]", "[exchange]", "[limits]", "[alerts]")
         for row in rows(section)
         for flag in re.findall(r"--[a-z-]+", row[1])
     }

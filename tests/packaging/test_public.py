@@ -22,7 +22,6 @@ def test_public_names_are_pinned() -> None:
     assert vectra_bot.__all__ == [
         "AccountView",
         "AlertDraft",
-        "AlertDraft",
         "AlertFeed",
         "AlertModel",
         "AlertNotice",
