@@ -271,9 +271,21 @@ class AlertPreferences:
     quiet: QuietHours = field(factory=QuietHours)
     do_not_disturb: DoNotDisturb = field(factory=DoNotDisturb)
     sinks: Mapping[str, SinkPreferences] = field(factory=dict)
+    _found: dict[tuple[str, str], TypePreferences] = field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     def of(self, alert_type: str, severity: str) -> TypePreferences:
         """Return what holds for alerts of a type and severity, every field filled that has a default."""
+        key = (alert_type, severity)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) >= MAX_TYPES:
+                self._found.clear()
+            found = self._found[key] = self._merged(alert_type, severity)
+        return found
+
+    def _merged(self, alert_type: str, severity: str) -> TypePreferences:
         layers = [
             BASE,
             TypePreferences(mode="silent") if alert_type in QUIET_TYPES else None,
