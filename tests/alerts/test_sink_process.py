@@ -25,7 +25,7 @@ from vectra_bot.alerts.sink_process import (
     notice_of,
 )
 from vectra_bot.alerts.sink_runner import SinkRunner
-from vectra_bot.clock import WallClock
+from vectra_bot.clock import VirtualClock, WallClock
 from vectra_plugins.alerts.sinks import AlertFile, Services, Toast, Webhook
 
 SINKS = '''
@@ -215,3 +215,30 @@ def test_a_runner_names_what_its_process_does(module: Any, tmp_path: Path) -> No
         ("writes", "late", "a call did not return within 2 s"),
     ]
     assert Decimal(sink.share) == Decimal("0.5")
+
+
+def test_a_process_that_is_not_ready_is_named(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, when an alert waits for it; a class that cannot be made is named with the reason."""
+    said: list[tuple[str, str, str]] = []
+    clock = VirtualClock(0)
+    runner = SinkRunner(module.Writes(path=str(tmp_path / "out")), clock, lambda *w: said.append(w))
+    runner._process = SinkProcess(runner.sink, WallClock())  # never started
+    runner.look()
+    runner.put(notice(), float("inf"))
+    for _ in range(3):
+        runner.look()
+        clock.advance_to(clock.now_ns() + 3 * 10**9)
+    runner.look()
+    assert said == [("writes", "late", "its process is not ready, and alerts wait for it")]
+
+    monkeypatch.delattr(module, "Writes")
+    (tmp_path / "own_sinks.py").write_text("raise ImportError('no library')")
+    made = SinkRunner(runner.sink, WallClock(), lambda *words: said.append(words))
+    made.start()
+    made.close()
+    made.wait(60)
+    while any(thread.name == "alerts-writes" for thread in threading.enumerate()):
+        time.sleep(0.01)
+    assert said[1:] == [("writes", "failed", "its process cannot make it: ImportError: no library")]

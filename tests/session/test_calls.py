@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 import vectra_bot
+from vectra_bot import AlertFeed
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.params import option_of
@@ -39,6 +40,8 @@ ACCEPTED: dict[str, list[Any]] = {
     "enable_plugins": NAMES,
     "disable_plugins": NAMES,
     "plugins": PLUGINS,
+    "alerts_config": ["alerts.toml", Path("alerts.toml"), None],
+    "alert_sinks": [[AlertFeed()], (AlertFeed(),), ()],
 }
 """Values that the declared type of an option allows and the type of its field does not."""
 

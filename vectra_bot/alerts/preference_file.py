@@ -18,6 +18,7 @@ from attrs import frozen
 
 from vectra_bot.alerts.preferences import VERSION, AlertPreferences
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.exchange.config import path_of
 from vectra_bot.fsio import files
 from vectra_bot.params import declared, option
 
@@ -30,7 +31,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 def path_given(value: Any) -> Path | None:
     """Return a path given as text or Path, None for the default."""
-    return None if value is None else Path(value).expanduser()
+    return None if value is None else path_of(value)
 
 
 @frozen(kw_only=True, field_transformer=declared)

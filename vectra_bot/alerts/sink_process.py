@@ -176,10 +176,6 @@ def main() -> None:
     # Ctrl-C and a closed terminal are for the session, which ends in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.nice(_NICE)
-    if hasattr(os, "SCHED_BATCH"):
-        with contextlib.suppress(OSError):  # the session preempts it at once when it wakes up
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a sink prints is not an answer
     lines: SimpleQueue[str | None] = SimpleQueue()
@@ -190,6 +186,7 @@ def main() -> None:
         try:
             if sink is None:
                 sink = _made(json.loads(line))
+                _yield_to_the_session()
             else:
                 sink.deliver(notice_of(json.loads(line)))
         except BaseException as raised:  # noqa: BLE001 - foreign code
@@ -199,6 +196,14 @@ def main() -> None:
     if sink is not None:
         with contextlib.suppress(Exception):
             sink.close()
+
+
+def _yield_to_the_session() -> None:
+    """Lower the priority: the session preempts this process at once when it wakes up."""
+    os.nice(_NICE)
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _listen(lines: SimpleQueue[str | None]) -> None:

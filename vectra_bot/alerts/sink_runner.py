@@ -28,6 +28,8 @@ from vectra_bot.plugins import MAX_FAULTS, FaultWindow
 
 MAX_QUEUED: Final = 256
 REST_NS: Final = 60 * NS_PER_S
+READY_NS: Final = 4 * NS_PER_S
+"""A process that is not ready, while an alert waits for so long, is reported."""
 REPEAT_NS: Final = 60 * NS_PER_S
 """A fault like the last one is reported again after so long."""
 
@@ -76,6 +78,8 @@ class SinkRunner:
     _closing: bool = False
     _done: threading.Event = field(factory=threading.Event)
     _process: SinkProcess | None = None
+    _started: bool = False
+    _waits_ns: int | None = None  # since when a notice has waited for the process
     _faults: FaultWindow = field(factory=FaultWindow)
     _rests_until_ns: int = 0
     _said: dict[str, int] = field(factory=dict)
@@ -108,9 +112,12 @@ class SinkRunner:
 
     def look(self) -> None:
         """Report the current call if it lasts too long, and interrupt it; called by another thread."""
+        if self._process is not None:
+            self._look_at_start()
+            return
         with self._lock:
             since_ns, thread = self._since_ns, self._thread
-            if since_ns is None or self._is_late or self._process is not None:
+            if since_ns is None or self._is_late:
                 return
             lasts_ns = self.clock.monotonic_ns() - since_ns
             if lasts_ns < self.sink.deadline_s * NS_PER_S:
@@ -120,6 +127,19 @@ class SinkRunner:
             if thread is not None and thread.ident is not None:
                 _interrupt(thread.ident)
         self._fault("late", self._too_slow)
+
+    def _look_at_start(self) -> None:
+        """Report a process that is not ready although an alert waits for it."""
+        now_ns = self.clock.monotonic_ns()
+        with self._lock:
+            if not self._queue or self._started:
+                return
+            if self._waits_ns is None:
+                self._waits_ns = now_ns
+            if now_ns - self._waits_ns < READY_NS:
+                return
+            self._started = True  # it is said once
+        self.trouble(self.sink.name, "late", "its process is not ready, and alerts wait for it")
 
     def close(self) -> None:
         """Take no more notices; the thread ends when its queue is empty."""
@@ -164,12 +184,15 @@ class SinkRunner:
 
     def _start_process(self) -> None:
         """Start the process before the first notice, which then waits less for it."""
-        if self._process is not None:
-            try:
-                self._process.start()
-            except (SinkFailed, SinkTooSlow) as error:
-                why = "takes too long" if isinstance(error, SinkTooSlow) else str(error)
-                self._fault("failed", f"its process cannot make it: {why}")
+        if self._process is None:
+            return
+        try:
+            self._process.start()
+        except SinkTooSlow:
+            self._fault("failed", "its process takes too long to make it")
+        except SinkFailed as error:
+            self._fault("failed", f"its process cannot make it: {error}")
+        self._started = True
 
     def _serve(self) -> bool:
         """Deliver one notice; return False if there are no more."""
