@@ -222,8 +222,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the exchange")
     parser.add_argument("--warm", type=int, default=20, help="games before, not measured")
     parser.add_argument("--rounds", type=int, default=5, help="rounds over the recordings")
+    parser.add_argument(
+        "--only", choices=("rules", "sinks"), default="rules", help="what is measured"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
+    if given.only == "sinks":
+        import alerts_sinks
+
+        return alerts_sinks.main(["--json"] if given.json else [])
     asyncio.run(play(exchange_events(given.warm, given.seed + 1)))
     games = partial(exchange_events, given.games, given.seed)
     files = [partial(recorded_events, path) for path in recordings()]

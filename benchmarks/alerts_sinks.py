@@ -280,13 +280,13 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Run all cases."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run all cases; *arguments* are those of the command line if None."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     began = time.monotonic()
     found = run(options.seconds, options.rounds)
     found["took_s"] = round(time.monotonic() - began, 1)
