@@ -81,7 +81,8 @@ class Churn(Strategy):
         if self.position:
             self.actions.sell()
         else:
-            self.actions.buy("0.001")
+            for _ in range(5):
+                self.actions.buy("0.001")
 
 
 class Good(AlertSink):

@@ -28,7 +28,7 @@ from vectra_bot.plugins import MAX_FAULTS, FaultWindow
 
 MAX_QUEUED: Final = 256
 REST_NS: Final = 60 * NS_PER_S
-READY_NS: Final = 4 * NS_PER_S
+READY_NS: Final = 5 * NS_PER_S // 2
 """A process that is not ready, while an alert waits for so long, is reported."""
 REPEAT_NS: Final = 60 * NS_PER_S
 """A fault like the last one is reported again after so long."""
