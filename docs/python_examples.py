@@ -357,6 +357,7 @@ print(Doubtful.survival_tick(0.5))  # half of all games have rugged by this tick
 # %% AlertSink, AlertNotice
 class Console(vectra_bot.AlertSink):
     name = "console"
+    in_process = True  # its class is part of a script
 
     def deliver(self, notice: vectra_bot.AlertNotice) -> None:
         print(notice.severity, notice.line)
