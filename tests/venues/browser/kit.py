@@ -59,7 +59,7 @@ class Opened:
         names = ("stopped", "budget")
         given = {name: more.pop(name) for name in names if name in more}
         browser = BrowserSettings(
-            **{"browser": True, "browser_profile": self.profile.folder, "renew_s": 0.5, **more}
+            **{"browser": True, "browser_profile": self.profile.folder, "renew_s": 1.0, **more}
         )
         return BrowserVenue(self.site.url, browser=browser, clock=clock, settings=settings, **given)
 

@@ -89,6 +89,8 @@ async def test_orders_leave_on_the_pages_own_connection(
 ) -> None:
     """A page that was open and logged in before carries our orders; clicks beside them are the person's."""
     async with opened(tmp_path, monkeypatch) as page, page.watched() as seen:
+        # A ping of the page has its id 0, to which no answer can be read.
+        await seen.until(lambda: seen.venue.link.rtt_ms is not None, 60)
         bought = await sent_at_once(seen, ActionType.BUY)
         looked = await page.site.ask("press", "buy")
         await seen.until(lambda: requests(seen))
@@ -105,7 +107,6 @@ async def test_orders_leave_on_the_pages_own_connection(
         await seen.until(lambda: {trade.trace_id for trade in seen.of(Trade)} >= accepted)
         player = seen.venue.link.player_id
         ports = listening(descendants(keeper_of(page.profile) or 0))
-        await seen.until(lambda: seen.venue.link.rtt_ms is not None)
 
     assert (bought.reason, bought.ack_id, sold.reason) == (None, 900_000, None)
     assert answers.keys() == traces.keys()
