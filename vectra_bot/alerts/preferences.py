@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import attrs
 from attrs import field, frozen
@@ -44,9 +43,16 @@ def _clock(value: Any) -> str:
     return value
 
 
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone *name*; its database is found when it is first asked for."""
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
+
+
 def _zone(value: Any) -> str:
     try:
-        return ZoneInfo(value).key
+        return str(zone_of(value))
     except (OSError, KeyError, ValueError, TypeError):
         raise Refused("a time zone such as Europe/Vienna, or UTC") from None
 
@@ -167,7 +173,7 @@ class QuietHours:
         """Return whether *wall_ns*, nanoseconds since the epoch, is in them."""
         if not self.start or not self.end or self.start == self.end:
             return False
-        now = datetime.fromtimestamp(wall_ns // 10**9, ZoneInfo(self.zone)).strftime("%H:%M")
+        now = datetime.fromtimestamp(wall_ns // 10**9, zone_of(self.zone)).strftime("%H:%M")
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
