@@ -91,10 +91,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("part", ["page", "notebook"])
+@pytest.mark.parametrize("part", ["page", "notebook", "bound", "normal"])
 def test_every_number_is_the_jsons(report: Report, part: str) -> None:
     """Each has its path and value, its text is that value, and no other number is in the text."""
-    html = report.to_html() if part == "page" else report._repr_html_()
+    if part in ("bound", "normal"):
+        report = attrs.evolve(report, luck=0.25, luck_method=part, luck_error=0.1)
+    html = report._repr_html_() if part == "notebook" else report.to_html()
     found, data = read(html), json.loads(json.dumps(report.to_json()))
     assert len(found.data) > 80
     for key, value, text in found.data:

@@ -16,6 +16,7 @@ from attrs import define
 
 from vectra_bot.redaction import clean, redacted
 from vectra_bot.report.charts import curve_chart, game_chart
+from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.results import Report
 from vectra_bot.report.style import STYLE
 from vectra_bot.report.text import luck_text, mode
@@ -140,9 +141,13 @@ class _Parts:
         return ", before prizes" if self.report.prizes else ""
 
     def _luck(self) -> str:
-        if self.report.luck is None:
+        report = self.report
+        if report.luck is None:
             return "nothing was at risk, or a payoff is unknown"
-        return re.sub(r"^[^a-z]*[0-9.]+ ?% ", "", luck_text(self.report)).partition(" (")[0]
+        if report.luck == 1:
+            return luck_text(report)
+        bound = "at most, " if report.luck_method == LuckMethod.BOUND else ""
+        return f"{bound}of sessions do at least as well by luck alone"
 
     def curve(self) -> str:
         last = f"curve[{len(self.report.curve) - 1}]"
