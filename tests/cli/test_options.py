@@ -44,7 +44,7 @@ ARGUMENTS = {
     "record": ["--venue", "http://h"],
     "replay": ["."],
 }
-OF_THE_COMMAND = {"config_file", "as_json"}
+OF_THE_COMMAND = {"config_file", "as_json", "page"}
 """What a command takes beside its configs' options: where they are read from, how it prints."""
 
 DECLARED = [

@@ -196,20 +196,6 @@ def _stopped(error: BaseException) -> int:
     return 128 + error.number if isinstance(error, StopNow) else _INTERRUPTED
 
 
-def _stop_behind(error: BaseException) -> StopNow | None:
-    """Return the stop that foreign code, or a library, turned into *error*."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, StopNow):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None and not isinstance(error, VectraError | click.ClickException):
-        from vectra_bot.cli.stopping import Watch
-
-        # A library may raise an error that does not name the stop as its cause.
-        if Watch.running is not None and Watch.running.asked:
-            return StopNow(Watch.running.asked)
-    return cause
-
-
 def _hide_secrets_in_logs() -> None:
     """Filter what loggers without a handler print, ours and those of strategies and libraries."""
     fallback = logging.lastResort
@@ -226,9 +212,11 @@ def _take_debug(arguments: list[str]) -> bool:
 
 
 def _report(error: Exception, *, debug: bool) -> int:
+    from vectra_bot.cli.stopping import stop_behind
+
     if debug:
         sys.stderr.write(redacted("".join(traceback.format_exception(error))))
-    stop = _stop_behind(error)
+    stop = stop_behind(error)
     if stop is not None:
         return _stopped(stop)
     if isinstance(error, VectraError) and error.exit_code == _NO_OUTPUT:

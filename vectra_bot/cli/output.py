@@ -50,7 +50,10 @@ def _reserved() -> Iterator[None]:
         with _descriptor_to_stderr(), redirect_stdout(sys.stderr):
             yield
     except VectraError as error:
-        print_json(error_json(error))
+        from vectra_bot.cli.stopping import stop_behind
+
+        if stop_behind(error) is None:
+            print_json(error_json(error))
         raise
 
 

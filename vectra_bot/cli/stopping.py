@@ -30,8 +30,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
+import click
+
 from vectra_bot.cli import guard
-from vectra_bot.errors import CallInterrupted, StopNow
+from vectra_bot.errors import CallInterrupted, StopNow, VectraError
 
 if TYPE_CHECKING:
     from vectra_bot.session.config import StopFlag
@@ -237,6 +239,18 @@ class Watch(AbstractContextManager["Watch"]):
 
 
 _forking = threading.local()
+
+
+def stop_behind(error: BaseException) -> StopNow | None:
+    """Return the stop that foreign code, or a library, turned into *error*."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StopNow):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None or isinstance(error, VectraError | click.ClickException):
+        return cause
+    # A library may raise an error that does not name the stop as its cause.
+    asked = Watch.running is not None and Watch.running.asked
+    return StopNow(asked) if asked else None
 
 
 def _before_fork() -> None:

@@ -41,7 +41,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print a table of plain cells; the widest columns are wrapped at spaces until it fits."""
     console = Console()
     cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    widths = [max(1, *map(len, column)) for column in zip(columns, *cells, strict=True)]
     least = [
         min(width, max(_NARROWEST, *(len(word) for cell in column for word in cell.split(" "))))
         for width, column in zip(widths, zip(columns, *cells, strict=True), strict=True)

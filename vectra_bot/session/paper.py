@@ -37,10 +37,9 @@ from vectra_bot.session.live.config import check_shadow
 from vectra_bot.session.live.locks import account_lock
 from vectra_bot.session.live.operator import ArmingOperator
 from vectra_bot.session.live.shadow import NO_ORDERS, ResumedFeed, log_in
-from vectra_bot.session.realtime import Closer, drive_live
+from vectra_bot.session.realtime import Closer, SegmentCloser, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import LateLog, plan_of, refuse_taken
-from vectra_bot.session.shell import SegmentCloser
 from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import store_place
 from vectra_bot.store.location import default_live_store

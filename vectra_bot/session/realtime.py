@@ -4,23 +4,77 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, field
 
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import ClockAdvanced, Document, OperatorCommand, SystemEvent
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
-from vectra_bot.session.shell import SegmentCloser, Shell
+from vectra_bot.session.config import FLUSH_SECONDS
+from vectra_bot.session.flags import FlushFlag
+from vectra_bot.session.shell import Shell
 from vectra_bot.venues.base import FeedItem
+
+log = logging.getLogger(__name__)
 
 # Longest sleep of the loop between checks of the stop flag, in seconds.
 POLL_S = 0.2
 # In silence the engine gets the time this often, in seconds: its limits on time hold without a frame.
 TIME_S = 0.1
 _DRAIN_S = 3.0
+
+
+@define
+class SegmentCloser:
+    """Closes old segments of one session and reports when a requested flush is complete.
+
+    Attributes:
+        every_s: age at which a segment is closed; None for never.
+        on_flushed: called with the number of the last entry whose document is in a part, once for each
+            request.
+    """
+
+    shell: Shell
+    clock: Clock
+    flag: FlushFlag
+    every_s: float | None = FLUSH_SECONDS
+    on_flushed: Callable[[int], None] | None = None
+    _rolled_ns: int = field(init=False)
+    _awaited: tuple[int, int] | None = None  # last entry and segment of the request
+    _warned: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        self._rolled_ns = self.clock.monotonic_ns()
+
+    def look(self) -> None:
+        """Close a segment if requested or old, and report a completed flush; called between inputs."""
+        now_ns = self.clock.monotonic_ns()
+        asked, self.flag.asked = self.flag.asked, False
+        old = self.every_s is not None and now_ns - self._rolled_ns >= self.every_s * NS_PER_S
+        if asked:
+            self._awaited = (self.shell.journal.last_seq, self.shell.journal.segment)
+        if asked or old:
+            self._rolled_ns = now_ns
+            self.shell.roll()
+        self._notify()
+
+    def _notify(self) -> None:
+        parts = self.shell.parts
+        if parts.failed and parts.failed != self._warned:
+            self._warned = parts.failed
+            log.warning("store=%s parts are not built: %s", self.shell.store, parts.failed)
+        if self._awaited is None:
+            return
+        last, segment = self._awaited
+        # A request right after a roll waits for the segment before the open one.
+        if parts.built >= min(segment, self.shell.journal.segment - 1):
+            self._awaited = None
+            if self.on_flushed is not None:
+                self.on_flushed(last)
 
 
 class LiveSource(Protocol):
@@ -148,4 +202,4 @@ def note_step(shell: Shell, clock: Clock) -> None:
     shell.note(Document.of_session(event, shell.engine.now_ns))
 
 
-__all__ = ["Closer", "LiveSource", "Operator", "drive_live", "note_step", "obey"]
+__all__ = ["Closer", "LiveSource", "Operator", "SegmentCloser", "drive_live", "note_step", "obey"]

@@ -31,9 +31,9 @@ from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig, enabled_plugins
 from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import AlertWishes, host
-from vectra_bot.session.realtime import drive_live
+from vectra_bot.session.realtime import SegmentCloser, drive_live
 from vectra_bot.session.recovery.killed import recover_store
-from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
+from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.session.status import FiguresTeller
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure

@@ -39,9 +39,8 @@ from vectra_bot.session.header import (
     saved_state,
 )
 from vectra_bot.session.hosting import AlertWishes, HostedSession, host
-from vectra_bot.session.realtime import obey
+from vectra_bot.session.realtime import SegmentCloser, obey
 from vectra_bot.session.recovery.killed import recover_store
-from vectra_bot.session.shell import SegmentCloser
 from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement

@@ -26,7 +26,6 @@ import attrs
 from attrs import define, field
 
 from vectra_bot.alerts.delivery import STOP_S, AlertDelivery
-from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import WireError
 from vectra_bot.journal import Entry, Journal, storable_text
@@ -43,10 +42,9 @@ from vectra_bot.models import (
     SessionEnding,
     UnknownEvent,
 )
-from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag, StopFlag
+from vectra_bot.session.config import StopFlag
 from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway, LinkedGateway
 from vectra_bot.wire.decode import decode
@@ -413,55 +411,6 @@ class Shell:
     def _notify_closed(self) -> None:
         self._segment = self.journal.segment
         self.parts.closed(self._segment - 1)
-
-
-@define
-class SegmentCloser:
-    """Closes old segments of one session and reports when a requested flush is complete.
-
-    Attributes:
-        every_s: age at which a segment is closed; None for never.
-        on_flushed: called with the number of the last entry whose document is in a part, once for each
-            request.
-    """
-
-    shell: Shell
-    clock: Clock
-    flag: FlushFlag
-    every_s: float | None = FLUSH_SECONDS
-    on_flushed: Callable[[int], None] | None = None
-    _rolled_ns: int = field(init=False)
-    _awaited: tuple[int, int] | None = None  # last entry and segment of the request
-    _warned: str = ""
-
-    def __attrs_post_init__(self) -> None:
-        self._rolled_ns = self.clock.monotonic_ns()
-
-    def look(self) -> None:
-        """Close a segment if requested or old, and report a completed flush; called between inputs."""
-        now_ns = self.clock.monotonic_ns()
-        asked, self.flag.asked = self.flag.asked, False
-        old = self.every_s is not None and now_ns - self._rolled_ns >= self.every_s * NS_PER_S
-        if asked:
-            self._awaited = (self.shell.journal.last_seq, self.shell.journal.segment)
-        if asked or old:
-            self._rolled_ns = now_ns
-            self.shell.roll()
-        self._notify()
-
-    def _notify(self) -> None:
-        parts = self.shell.parts
-        if parts.failed and parts.failed != self._warned:
-            self._warned = parts.failed
-            log.warning("store=%s parts are not built: %s", self.shell.store, parts.failed)
-        if self._awaited is None:
-            return
-        last, segment = self._awaited
-        # A request right after a roll waits for the segment before the open one.
-        if parts.built >= min(segment, self.shell.journal.segment - 1):
-            self._awaited = None
-            if self.on_flushed is not None:
-                self.on_flushed(last)
 
 
 def in_event_loop() -> bool:

@@ -135,7 +135,7 @@ async def test_the_login_typed_into_the_page_is_nowhere(
         process = subprocess.Popen(  # noqa: ASYNC220 - waited for in a thread
             [
                 sys.executable, "-m", "vectra_bot", "live", "./spy.py", "--config", "live.toml",
-                "--venue", page.site.url, "--account", PLAYER, "--games", "1", "--store", "store",
+                "--venue", page.site.url, "--account", PLAYER, "--games", "2", "--store", "store",
                 "--browser", "--browser-profile", str(page.profile.folder), "--debug",
             ],
             cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
