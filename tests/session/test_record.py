@@ -218,7 +218,10 @@ async def test_joining_in_mid_game_fills_in_from_the_snapshot(tmp_path: Path) ->
     async with serve(speed=40.0) as server:
         while not (server.exchange.games_opened >= 0 and _tick_now(server) >= 10):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        server.pause()  # a slow machine must not join after the game
+        beginning = asyncio.create_task(resume_when_joined(server))
         report = await recorded(server, tmp_path, games=1)
+        await beginning
 
     ticks = rows(tmp_path, "game_tick", "game_id, tick, backfilled", "phase = 'active'")
     first = ticks[0][0]
