@@ -162,9 +162,9 @@ except vectra_bot.InputError as error:
 
 
 # %% record_session
-async def record_for_a_second() -> vectra_bot.RecordReport | None:
+async def record_for_a_minute() -> vectra_bot.RecordReport | None:
     recording = vectra_bot.RecordConfig(
-        venue="http://127.0.0.1:9", seconds=1, settings=vectra_bot.LiveSettings(attempts=1)
+        venue="http://127.0.0.1:9", seconds=60, settings=vectra_bot.LiveSettings(attempts=1)
     )
     try:
         return await vectra_bot.record_session(recording)
@@ -173,7 +173,7 @@ async def record_for_a_second() -> vectra_bot.RecordReport | None:
         return None
 
 
-assert asyncio.run(record_for_a_second()) is None
+assert asyncio.run(record_for_a_minute()) is None
 
 # %% RecordConfig
 recording = vectra_bot.RecordConfig(venue="http://127.0.0.1:5055", games=20, flush_seconds=60)

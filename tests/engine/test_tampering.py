@@ -33,6 +33,19 @@ def _code_is_restored() -> Iterator[None]:
     assert code.check() == ""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _others_are_restored() -> Iterator[None]:
+    """What attempts write to all objects of a class reaches those of other tests as well."""
+    kept = [
+        (one, {field.name: getattr(one, field.name) for field in attrs.fields(type(one))})
+        for kind in ("Command", "Limits", "PlayerAction")
+        for one in found(kind)
+    ]
+    yield
+    for one, values in kept:
+        force(one, **values)
+
+
 class Guard:
     """Denies what the tests never ask for, and keeps what it was shown."""
 
