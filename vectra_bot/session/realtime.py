@@ -157,7 +157,6 @@ def short_collections() -> Iterator[None]:
     A full collection of it takes up to 50 ms, and an order may be waiting. Reference counts work as always;
     cycles among those objects are freed after the block.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield
