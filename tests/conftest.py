@@ -31,8 +31,8 @@ _COMMON = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-settings.register_profile("default", max_examples=50, **_COMMON)
-settings.register_profile("ci", max_examples=60, **_COMMON)
+settings.register_profile("default", max_examples=75, **_COMMON)
+settings.register_profile("ci", max_examples=75, **_COMMON)
 settings.register_profile("deep", max_examples=20_000, **_COMMON)
 settings.register_profile("few", max_examples=20, **_COMMON)  # which lines run, not what they do
 settings.load_profile(PROFILE)

@@ -155,13 +155,17 @@ def short_collections() -> Iterator[None]:
     """Exclude what exists now, modules above all, from garbage collection while the block runs.
 
     A full collection of it takes up to 50 ms, and an order may be waiting. Reference counts work as always;
-    cycles among those objects are freed after the block.
+    cycles among those objects are freed after the block. A program that has excluded objects itself keeps
+    its own arrangement.
     """
-    gc.freeze()
+    ours = gc.get_freeze_count() == 0
+    if ours:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if ours:
+            gc.unfreeze()
 
 
 async def obey(shell: Shell, operator: Operator, now_ns: int) -> None:
