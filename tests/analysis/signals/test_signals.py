@@ -205,14 +205,17 @@ def test_few_games_are_not_judged() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_law_is_calibrated_over_five_thousand_games() -> None:
-    """The joint test of the default signals does not refute the law."""
+def test_the_law_is_calibrated_over_many_games() -> None:
+    """The joint test of the default signals does not refute the law.
+
+    ``vectra-bot alerts backtest --games 5000 --seed 7`` makes it over more games.
+    """
     report = backtest_report(
-        asyncio.run(play_exchange(rule_plugins(["alerts"]), 5000, 7)), "exchange", 7
+        asyncio.run(play_exchange(rule_plugins(["alerts"]), 1000, 7)), "exchange", 7
     )
     (law,) = report.models
 
-    assert report.games == 5000
+    assert report.games == 1000
     assert law.p_value is not None
     assert law.p_value >= 0.001
     assert (report.faults, report.unread, report.dropped) == (0, 0, 0)
@@ -225,7 +228,7 @@ def test_a_planted_edge_is_named(tmp_path: Path) -> None:
     path = tmp_path / "edge.py"
     path.write_text(EDGE, encoding="utf-8")
     plugins = rule_plugins(["alerts"], f"{path}:Edge")
-    report = backtest_report(asyncio.run(play_exchange(plugins, 2000, 7)), "exchange", 7)
+    report = backtest_report(asyncio.run(play_exchange(plugins, 600, 7)), "exchange", 7)
     (edge,) = report.models
 
     assert report.refuted == ["edge"]
