@@ -2,8 +2,8 @@
 
 A server in this process plays games; each side trades at every second tick, one side after another:
 ``vectra-bot live --no-alerts`` without plugins and with five (``live_plugins.py``), and a client that emits
-on the tick and keeps nothing. ``tick_to_socket_ms`` is from the receipt of the tick's frame to the hand-over of the
-order's frame to the socket, the intent on the disk included, as the bot's journal has it;
+on the tick and keeps nothing. ``tick_to_socket_ms`` is from the receipt of the tick's frame to the hand-over
+of the order's frame to the socket, the intent on the disk included, as the bot's journal has it;
 ``tick_to_server_ms`` is from the server's write of the tick to the receipt of the order, for all alike.
 """
 
