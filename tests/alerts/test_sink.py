@@ -116,15 +116,22 @@ class Shouting(Named):
     name = "LOUD"
 
 
+class Mute(AlertSink):
+    """Cannot deliver."""
+
+    name = "mute"
+
+
 @pytest.mark.parametrize(
     ("sink", "message"),
     [
+        (Mute(), "the alert sink Mute delivers nothing: write def deliver"),
         (object(), "give an object of a class that inherits AlertSink"),
         (Named, "give an object of a class that inherits AlertSink"),
         (Shouting(), "Shouting.name was 'LOUD': a sink's name has lower-case letters"),
         (Named(), "two alert sinks are named 'named'"),
     ],
-    ids=["object", "class", "name", "taken"],
+    ids=["no deliver", "object", "class", "name", "taken"],
 )
 def test_what_is_no_sink_is_refused(sink: object, message: str) -> None:
     """With what it was, and what to give."""

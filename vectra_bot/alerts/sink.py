@@ -209,11 +209,15 @@ def checked_sink(sink: Any, taken: set[str]) -> AlertSink:
     """Return *sink* if it can be used beside those whose names are *taken*.
 
     Raises:
-        PluginError: it is not a sink, or its name is not allowed or taken.
+        PluginError: it is not a sink, has no ``deliver``, or its name is not allowed or taken.
     """
     if not isinstance(sink, AlertSink):
         raise PluginError(
             f"the alert sink was {safe_repr(sink)}: give an object of a class that inherits AlertSink"
+        )
+    if type(sink).deliver is AlertSink.deliver:
+        raise PluginError(
+            f"the alert sink {type(sink).__name__} delivers nothing: write def deliver(self, notice)"
         )
     try:
         check_sink(sink.name, f"{type(sink).__name__}.name was")

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from attrs import define, field, frozen
@@ -242,15 +242,15 @@ class _Export:
         )
 
 
-class _SetWriter:
+class _SetWriter(Protocol):
     """Writes the episodes of one set."""
 
     def add(self, episode: Episode, columns: dict[str, list[Any]]) -> None:
-        raise NotImplementedError
+        """Write *episode*, whose steps are *columns*."""
 
 
 @define
-class _MinariSet(_SetWriter):
+class _MinariSet:
     writer: MinariWriter
 
     def add(self, episode: Episode, columns: dict[str, list[Any]]) -> None:
@@ -258,7 +258,7 @@ class _MinariSet(_SetWriter):
 
 
 @define
-class _ParquetSet(_SetWriter):
+class _ParquetSet:
     episodes: TableWriter
     steps: TableWriter
     actions: TableWriter
