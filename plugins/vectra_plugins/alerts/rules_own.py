@@ -42,12 +42,13 @@ class Trades(AlertRule):
             return None
         outcome = action.outcome
         if outcome is not None and outcome.success:
-            price = "" if outcome.executed_price is None else f" at {outcome.executed_price:.4f}x"
             amount = outcome.executed_amount if action.amount is None else action.amount
-            sol = "" if amount is None else f" {amount} SOL"
-            return self._alert(
-                action, AlertType.TRADE_SUCCESS, "success", "Executed", f"executed{sol}{price}"
-            )
+            parts = [
+                "" if amount is None else f"{amount} SOL",
+                "" if outcome.executed_price is None else f"at {outcome.executed_price:.4f}x",
+            ]
+            text = " ".join(filter(None, parts)) or "The venue has executed it"
+            return self._alert(action, AlertType.TRADE_SUCCESS, "success", "executed", text)
         self.failed += 1
         if self.failed > self.settings.failed_per_game:
             return None
@@ -58,17 +59,16 @@ class Trades(AlertRule):
             action,
             AlertType.TRADE_FAILED,
             "error",
-            "Failed",
+            "failed",
             f"{action.state.value}: {reason or 'not proven'}{more}",
         )
 
     def _alert(
         self, action: PlayerAction, kind: AlertType, severity: str, title: str, text: str
     ) -> AlertDraft:
-        name = action.action_type.value
         return self.alert(
-            f"{name} {title.lower()}",
-            f"{name} {text}.",
+            f"{action.action_type.value} {title}",
+            f"{text}.",
             alert_type=kind,
             severity=severity,
             data={
@@ -145,9 +145,8 @@ class Position(AlertRule):
     ) -> AlertDraft:
         return self.alert(
             f"{title} {rise:+.0f} %",
-            f"Our position is worth {rise:+.1f} % of its cost more at tick {tick.tick}."
-            if rise > 0
-            else f"Our position is worth {-rise:.1f} % of its cost less at tick {tick.tick}.",
+            f"The position is worth {abs(rise):.1f} % {'more' if rise > 0 else 'less'} than its cost "
+            f"at tick {tick.tick}.",
             alert_type=kind,
             severity=severity,
             data={"percent": rise, "tick": tick.tick, "price": tick.price},
