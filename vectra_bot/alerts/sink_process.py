@@ -20,6 +20,7 @@ from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ from vectra_bot.params import parameters
 START_S: Final = 15.0
 """Time in which the process must have made the sink."""
 GOODBYE_S: Final = 1.0
+BUSY_S: Final = 0.1
+"""A call that lasts longer, and computes for half of this time or more, is one of a greedy sink."""
 _NICE: Final = 5
 _MOST: Final = 1 << 20
 
@@ -67,6 +70,8 @@ class SinkProcess:
     clock: Clock
     _child: subprocess.Popen[bytes] | None = None
     _rest: bytes = b""
+    _started: bool = False  # whether it has made the sink
+    _yields: bool = False  # whether it runs only while nobody else wants to
 
     def start(self) -> None:
         """Start the process and wait until it has made the sink.
@@ -92,7 +97,10 @@ class SinkProcess:
         except OSError as error:
             raise SinkFailed(f"its process cannot be started: {safe_error(error)}") from None
         self._rest = b""
+        self._started = self._yields = False
+        _lower(self._child.pid)
         self._say(first, START_S)
+        self._started = True
 
     def deliver(self, notice: AlertNotice) -> None:
         """Let the sink deliver *notice*.
@@ -151,16 +159,50 @@ class SinkProcess:
         assert child.stdout is not None
         ends_ns = self.clock.monotonic_ns() + int(limit_s * NS_PER_S)
         descriptor = child.stdout.fileno()
+        before_s = cpu_seconds(child.pid)
         while b"\n" not in self._rest:
             left_s = (ends_ns - self.clock.monotonic_ns()) / NS_PER_S
-            if left_s <= 0 or not select.select([descriptor], [], [], left_s)[0]:
+            if left_s <= 0:
                 raise SinkTooSlow
+            wait_s = left_s if self._yields or not self._started else min(left_s, BUSY_S)
+            if not select.select([descriptor], [], [], wait_s)[0]:
+                if wait_s < left_s and cpu_seconds(child.pid) - before_s >= BUSY_S / 2:
+                    self._yields = True
+                    _let_others_first(child.pid)
+                continue
             data = os.read(descriptor, 65_536)
             if not data or len(self._rest) > _MOST:
                 return None
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         return str(json.loads(line)["error"])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how long the threads of process *pid* have computed, in seconds; 0 where no /proc says it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user, system
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _lower(pid: int) -> None:
+    """Give process *pid*, just started, less of a busy processor than the session has."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+        os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+
+
+def _let_others_first(pid: int) -> None:
+    """Let process *pid* compute only while nobody else wants to, as long as it lives.
+
+    Only an administrator can take this back: it is done to a sink that computes for long, and not to one that
+    waits for a network.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
 
 
 def _plain(value: Any) -> Any:
@@ -186,7 +228,6 @@ def main() -> None:
         try:
             if sink is None:
                 sink = _made(json.loads(line))
-                _yield_to_the_session()
             else:
                 sink.deliver(notice_of(json.loads(line)))
         except BaseException as raised:  # noqa: BLE001 - foreign code
@@ -196,14 +237,6 @@ def main() -> None:
     if sink is not None:
         with contextlib.suppress(Exception):
             sink.close()
-
-
-def _yield_to_the_session() -> None:
-    """Lower the priority: the session preempts this process at once when it wakes up."""
-    os.nice(_NICE)
-    if hasattr(os, "SCHED_BATCH"):
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _listen(lines: SimpleQueue[str | None]) -> None:
