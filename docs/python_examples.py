@@ -197,7 +197,7 @@ def share_verified(recorded: vectra_bot.RecordReport) -> float:
 
 
 # %% LiveSettings
-assert vectra_bot.LiveSettings(stale_s=6).quiet_s == 20
+assert vectra_bot.LiveSettings(stale_s=6).quiet_s == 24
 
 # %% StopFlag
 stop = vectra_bot.StopFlag()

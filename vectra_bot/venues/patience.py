@@ -15,7 +15,7 @@ class LiveSettings:
 
     Attributes:
         stale_s: silence after which a connection counts as lost while ticks or countdown frames are expected.
-        quiet_s: the same after a rug, in a pause, and before a connection's first frame; 10/3 of *stale_s*.
+        quiet_s: the same after a rug, in a pause, and before a connection's first frame; 4 times *stale_s*.
         connect_s: timeout of one connection attempt.
         backoff_s: longest wait before the first retry; it doubles with every failure.
         backoff_cap_s: longest wait between two attempts.
@@ -33,16 +33,16 @@ class LiveSettings:
     """
 
     stale_s: float = option(
-        3.0,
+        2.5,
         above=0,
         high=3_600,
         flag="--stale-after",
         metavar="S",
-        help="Reconnect after S seconds without a game frame (after a rug 3.3 times that).",
+        help="Reconnect after S seconds without a game frame (after a rug 4 times that).",
         heading=Heading.LINK,
     )
     quiet_s: float = field(
-        default=Factory(lambda settings: settings.stale_s * 10 / 3, takes_self=True)
+        default=Factory(lambda settings: settings.stale_s * 4, takes_self=True)
     )
     connect_s: float = 10.0
     backoff_s: float = 0.1
