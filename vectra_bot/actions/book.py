@@ -398,7 +398,7 @@ class ActionBook:
     def complete_shown(self, tracked: Tracked, shown: Unexplained | None) -> None:
         """Complete an action whose effect an earlier, then unexplained, update already showed."""
         if shown is not None:
-            self._unexplained -= 1
+            self._unexplained -= not shown.ours
             update = shown.update
             self.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
 
@@ -414,12 +414,17 @@ class ActionBook:
         self.gate.halt(HaltCause.CONTRADICTION, message)
 
     def unexplained(self, statement: AccountUpdate) -> None:
-        """Report an account change without a known cause; after a few of them entries are halted."""
-        self._unexplained += 1
+        """Report an account change without a known cause; after a few of them entries are halted.
+
+        One that undecided actions of ours can have caused counts as theirs: they are decided by other
+        evidence, or end as UNRESOLVED.
+        """
+        self._unexplained += not statement.ours
+        cause = "by one of several actions of ours" if statement.ours else "without a known cause"
         self.find(
             "account.unexplained",
             "warning",
-            "our account changed without a known cause",
+            f"our account changed {cause}",
             delta_cash=str(to_sol(statement.delta_cash)),
             delta_qty=str(to_sol(statement.delta_qty)),
         )

@@ -36,7 +36,7 @@ from vectra_bot.actions.notes import (
     Stated,
     Tracked,
 )
-from vectra_bot.actions.reconcile.change import Explained, UnknownChange
+from vectra_bot.actions.reconcile.change import UnknownChange
 from vectra_bot.actions.reconcile.ends import MissedEnds, PastEnd
 from vectra_bot.actions.reconcile.fills import Executed, effect_of
 from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
@@ -323,8 +323,11 @@ class ActionTracker:
             if not (past.executed or past.sold):
                 cause = None if statement.delta_cash == 0 else cause
         elif not statement.explained:
-            shown = self._match_delta(update, statement)
+            change = self._unknown_change(update, statement)
+            shown = None if change is None else change.answer()
             if shown is not None:
+                for fill in shown.fills:
+                    self._shown(fill, update)
                 last = shown.fills[-1].tracked.action
                 cause, action_id = StateCause.ACTION, last.action_id
                 unverified = any(fill.tracked.action.unverified for fill in shown.fills)
@@ -335,6 +338,8 @@ class ActionTracker:
                 statement = self.account.state_update(update)
             else:
                 cause = StateCause.UNEXPLAINED
+                ours = change is not None and change.may_be_ours
+                statement = attrs.evolve(statement, ours=ours)
                 self.book.unexplained(statement)
         agreed = self.account.adopt(update, statement, self.game.tick)
         if not agreed and cause is not StateCause.UNEXPLAINED:
@@ -354,12 +359,12 @@ class ActionTracker:
                 self.book.complete(tracked, state, now_ms)
         self.stakes.prove(update.recv_ns)
 
-    def _match_delta(self, update: PlayerUpdate, seen: AccountUpdate) -> Explained | None:
-        """Attribute an unexplained change to the only undecided actions that can have caused it."""
+    def _unknown_change(self, update: PlayerUpdate, seen: AccountUpdate) -> UnknownChange | None:
+        """Return an unexplained change, and the undecided actions beside it; None if there are none."""
         candidates = [t for t in self.book.undecided() if t.action.state is not ActionState.INTENT]
         if not candidates:
             return None
-        change = UnknownChange(
+        return UnknownChange(
             candidates,
             update,
             seen,
@@ -368,11 +373,6 @@ class ActionTracker:
             forced=self._looks_forced(seen),
             rugged=self.game.phase is GamePhase.RUGGED,
         )
-        found = change.answer()
-        if found is not None:
-            for fill in found.fills:
-                self._shown(fill, update)
-        return found
 
     def _past(self, past: PastEnd, seen: AccountUpdate, update: PlayerUpdate) -> AccountUpdate:
         """Decide the actions of a game whose end was missed, and book all that *update* shows of it."""

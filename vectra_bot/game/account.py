@@ -64,11 +64,15 @@ class Effect:
 
 @frozen
 class Unexplained:
-    """A change that an update showed before any evidence explained it."""
+    """A change that an update showed before any evidence explained it.
+
+    ``ours``: undecided actions of ours can have caused it, and nothing shows which.
+    """
 
     delta_cash: int
     delta_qty: int
     update: PlayerUpdate
+    ours: bool = False
 
 
 @frozen
@@ -76,7 +80,8 @@ class AccountUpdate:
     """A player update as the account understood it.
 
     ``effects`` are the pending effects it showed, oldest first; ``explained`` is False when its change of
-    cash or quantity, or bonus money that is gone, has no known cause.
+    cash or quantity, or bonus money that is gone, has no known cause; ``ours`` when undecided actions of ours
+    can have caused it.
     """
 
     delta_cash: int
@@ -85,6 +90,7 @@ class AccountUpdate:
     explained: bool
     first: bool = False
     delta_bonus: int = 0
+    ours: bool = False
 
 
 @define
@@ -427,7 +433,9 @@ class Account:
         venue is authoritative.
         """
         if not statement.explained:
-            change = Unexplained(statement.delta_cash, statement.delta_qty, update)
+            change = Unexplained(
+                statement.delta_cash, statement.delta_qty, update, statement.ours
+            )
             self._unexplained.append(change)
         for effect in statement.effects:
             self._pending.remove(effect)

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
+from vectra_bot.actions.book import MAX_UNEXPLAINED
+from vectra_bot.actions.risk import HaltCause
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.models import (
     ActionState,
@@ -151,6 +153,35 @@ def test_one_update_after_a_reconnection_proves_what_it_alone_can_mean(
     ]
     assert bench.engine.account.cash == bench.ledger.cash
     assert len(bench.commands) == 3
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_change_that_ours_may_have_caused_halts_nothing(foreign: bool) -> None:
+    """Nothing shows which of two equal buys it was: both stay unproven, and entries go on; else they halt."""
+    bench = started()
+    strategy: Any = bench.engine.strategy
+    for number in range(MAX_UNEXPLAINED):
+        strategy.todo = [lambda a: a.buy("0.01"), lambda a: a.buy("0.01")]
+        price = law(bench).prices[7 + number]
+        bench.tick(price)
+        bench.disconnect()
+        if foreign:  # no sum of ours
+            bench.ledger.buy(3_000_000, price, 7 + number)
+        else:
+            bench.carry_out(bench.commands[-2])
+        bench.connect()
+        bench.update()
+
+    assert (HaltCause.MONEY in bench.engine.tracker.book.gate.halts) is foreign
+    changes = [e for e in bench.of_type(DocType.SYSTEM_EVENT) if e.kind == "account.unexplained"]
+    assert len(changes) == MAX_UNEXPLAINED
+    assert {change.message for change in changes} == {
+        f"our account changed {'without a known cause' if foreign else 'by one of several actions of ours'}"
+    }
+    bench.rug()
+    bench.new_game()
+    states = {action.action_id: action.state for action in bench.actions}
+    assert {states[command.action_id] for command in bench.commands} == {ActionState.UNRESOLVED}
 
 
 def test_a_buy_and_a_sale_of_everything_are_told_apart_by_the_prices() -> None:

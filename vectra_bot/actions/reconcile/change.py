@@ -65,18 +65,33 @@ class UnknownChange:
         except UnprovenError:
             return None
 
+    @property
+    def may_be_ours(self) -> bool:
+        """Whether some of the candidates can have caused the change, even if nothing shows which."""
+        if len(self.candidates) > MAX_CANDIDATES:
+            return True
+        try:
+            return bool(self._possible())
+        except UnprovenError:
+            return True
+
     def _answer(self) -> Explained | None:
-        found: dict[tuple[int, ...], tuple[tuple[Tracked, ...], tuple[Effect, ...]]] = {}
+        found = self._possible()
+        if len(found) == 1:
+            return self._filled(*found[0], exact=False)
+        fitting = [self._filled(*pair, exact=True) for pair in found]
+        explained = [one for one in fitting if one is not None]
+        return explained[0] if len(explained) == 1 else None
+
+    def _possible(self) -> list[tuple[tuple[Tracked, ...], tuple[Effect, ...]]]:
+        """Return each set of candidates that explains the change at some prices, and what it adds to."""
+        found = []
         for chosen in subsets(self.candidates):
             for before in self._announced():
                 if self._explains(chosen, before):
-                    found.setdefault(tuple(map(id, chosen)), (chosen, before))
+                    found.append((chosen, before))
                     break
-        if len(found) == 1:
-            return self._filled(*found.popitem()[1], exact=False)
-        fitting = [self._filled(*pair, exact=True) for pair in found.values()]
-        explained = [one for one in fitting if one is not None]
-        return explained[0] if len(explained) == 1 else None
+        return found
 
     def _announced(self) -> Iterator[tuple[Effect, ...]]:
         """Yield the announced effects that the statement may include: all of them, else the oldest few."""
