@@ -307,7 +307,11 @@ _CORRELATION = [
     *_bugs(
         "actions/book.py",
         (MONEY, TRACKER, EDGES),
-        ("unexplained-never-falls", "self._unexplained -= not shown.ours", "self._unexplained -= 0 * shown.ours"),
+        (
+            "unexplained-never-falls",
+            "self._unexplained -= not shown.ours",
+            "self._unexplained -= 0 * shown.ours",
+        ),
         (
             "unexplained-one-more",
             "if self._unexplained >= MAX_UNEXPLAINED:",
