@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,19 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import vectra_bot
-from vectra_bot.engine import Engine
+from vectra_bot import AlertRule
+from vectra_bot.cli.main import main
 from vectra_bot.journal import journal_directory, read_header, read_journal
-from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import DocType, Document
 from vectra_bot.serde import canonical_json, record_to_json
-from vectra_bot.session.check import _plugins_of
 from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig, enabled_plugins
-from vectra_bot.session.header import engine_of, profile_of
 from vectra_bot.session.live.config import LiveConfig
-from vectra_bot.session.shell import read_frame
 
 SETTINGS = {"alerts": {"custom_1": "price > 1.2 and tick > 5", "latency_ms": 1}}
 RUN = """
@@ -58,30 +57,36 @@ def texts(documents: list[Document]) -> Iterator[str]:
             )
 
 
-def replayed(store: Path) -> list[str]:
-    """Return the alerts of the journal's inputs in a new engine, as ``replay --check`` makes it."""
-    path = journal_directory(store, "s")
-    header = read_header(path)
-    source = resolve_strategy(header["strategy"]["spec"])
-    engine: Engine = engine_of(header, source, _plugins_of(path, header))
-    profile, found = profile_of(header), []
-    with closing(read_journal(path)) as journal:
-        for entry in journal:
-            if entry.kind == "frame" and entry.frame().direction.value == "in":
-                found += engine.process(read_frame(entry.frame(), profile))
-            elif entry.kind == "input":
-                found += engine.process(entry.input())
-    return list(texts([one for one in found if isinstance(one, Document)]))
-
-
 def test_a_replay_gives_the_same_alerts(tmp_path: Path) -> None:
     """Byte for byte: ids, times, texts, data; also those about our own actions."""
     alerts = played(tmp_path)
     kinds = {json.loads(text)[2]["alert_type"] for text in alerts}
 
-    assert replayed(tmp_path) == alerts
+    check = vectra_bot.check_journal(journal_directory(tmp_path, "s"))
+    lines = "".join(f"{text}\n" for text in alerts)
+    assert check.equal
+    assert check.alerts.equal
+    assert check.alerts.replayed == check.alerts.recorded == len(alerts)
+    assert check.alerts.sha256 == hashlib.sha256(lines.encode()).hexdigest()
     assert {"trade_success", "latency_warning", "custom_signal_1", "short_entry_signal"} <= kinds
-    assert vectra_bot.check_journal(journal_directory(tmp_path, "s")).equal
+
+
+def test_a_rule_that_has_changed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the index of the first alert that differs; the commands are equal, and the exit code is 1."""
+    played(tmp_path)
+    draft = AlertRule.alert
+    monkeypatch.setattr(
+        AlertRule, "alert", lambda self, *a, **k: attrs.evolve(draft(self, *a, **k), priority=1)
+    )
+    check = vectra_bot.check_journal(journal_directory(tmp_path, "s"))
+
+    assert check.equal
+    assert check.alerts.equal is False
+    assert check.alerts.first_difference == 0
+    assert main(["replay", str(journal_directory(tmp_path, "s")), "--check"]) == 1
+    assert "alert 0 of the journal, counted from 0, differs" in capsys.readouterr().err
 
 
 def test_another_process_and_other_plugins_give_the_same_alerts(tmp_path: Path) -> None:

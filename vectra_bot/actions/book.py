@@ -416,11 +416,11 @@ class ActionBook:
     def unexplained(self, statement: AccountUpdate) -> None:
         """Report an account change without a known cause; after a few of them entries are halted.
 
-        One that undecided actions of ours can have caused counts as theirs: they are decided by other
+        One that our undecided actions can have caused counts as theirs: they are decided by other
         evidence, or end as UNRESOLVED.
         """
         self._unexplained += not statement.ours
-        cause = "by one of several actions of ours" if statement.ours else "without a known cause"
+        cause = "by one of several of our actions" if statement.ours else "without a known cause"
         self.find(
             "account.unexplained",
             "warning",

@@ -51,9 +51,9 @@ def replay(path: str, page: str | None, as_json: bool, **options: Any) -> int:
     exchange; the private frames of the recorded account are dropped.
 
     With --check, a journal's inputs run through a new engine, and the commands are compared byte for
-    byte; a difference is reported and gives exit code 1. The strategy is the one that --strategy names,
-    else the journal's, which runs only if it is installed and its source is the one that ran: if not,
-    nothing is checked, and the exit code is 2. Plugins run only with replays = True in their class. Of the
+    byte, and so are the alerts; a difference is reported and gives exit code 1. The strategy is the one that
+    --strategy names, else the journal's, which runs only if it is installed and its source is the one that
+    ran: if not, nothing is checked, and the exit code is 2. Plugins run only with replays = True. Of the
     strategy's parameters only secret ones can be set, which the journal does not contain.
     """
     target = Path(path).expanduser()
@@ -120,6 +120,11 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
             f"command {first['index']} at tick {first['tick']} of game {first['game_id']} differs: "
             f"{first['reason']}{changed}; compare the two commands with --json"
         )
+    if result["alerts"]["equal"] is False:
+        raise CheckFailed(
+            f"alert {result['alerts']['first_difference']} of the journal, counted from 0, differs: a rule, "
+            "or what it reads, has changed since"
+        )
     return 0
 
 
@@ -135,9 +140,16 @@ def _print_check(result: dict[str, Any]) -> None:
             ("Equal", {True: "yes", False: "no", None: "not checked"}[result["equal"]]),
             ("Source", "changed since" if result["source_changed"] else "unchanged"),
             ("SHA-256", result["sha256"]),
+            ("Alerts", _alerts_line(result["alerts"])),
         ],
         title="Check",
     )
+
+
+def _alerts_line(alerts: dict[str, Any]) -> str:
+    counts = f"{alerts['replayed']} replayed, {alerts['recorded']} recorded"
+    verdict = {True: "equal", False: "not equal", None: f"not checked: {alerts['not_checked']}"}
+    return f"{counts}, {verdict[alerts['equal']]}"
 
 
 def _print_recording(result: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ class Effect:
 class Unexplained:
     """A change that an update showed before any evidence explained it.
 
-    ``ours``: undecided actions of ours can have caused it, and nothing shows which.
+    ``ours``: our undecided actions can have caused it, and nothing shows which.
     """
 
     delta_cash: int
@@ -80,7 +80,7 @@ class AccountUpdate:
     """A player update as the account understood it.
 
     ``effects`` are the pending effects it showed, oldest first; ``explained`` is False when its change of
-    cash or quantity, or bonus money that is gone, has no known cause; ``ours`` when undecided actions of ours
+    cash or quantity, or bonus money that is gone, has no known cause; ``ours`` when our undecided actions
     can have caused it.
     """
 
@@ -433,9 +433,7 @@ class Account:
         venue is authoritative.
         """
         if not statement.explained:
-            change = Unexplained(
-                statement.delta_cash, statement.delta_qty, update, statement.ours
-            )
+            change = Unexplained(statement.delta_cash, statement.delta_qty, update, statement.ours)
             self._unexplained.append(change)
         for effect in statement.effects:
             self._pending.remove(effect)

@@ -1,4 +1,4 @@
-"""A journal compared with its own commands: its inputs run through a new engine with the strategy.
+"""A journal compared with its own commands and alerts: its inputs run through a new engine with the strategy.
 
 A journal is data. The strategy that it names runs only if it is installed and its source is the one that
 ran, or if the caller names it; a plugin's hooks run only if it wants replays, and the vetoes of the others
@@ -8,7 +8,8 @@ are read from the journal. Nothing is sent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -20,9 +21,9 @@ from attrs import define, field, frozen
 from vectra_bot.engine import Engine
 from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
-from vectra_bot.models import Command, PlayerAction, SendResult
-from vectra_bot.plugins import GROUP, PluginManager, hookimpl
-from vectra_bot.serde import canonical_json, command_to_json
+from vectra_bot.models import Command, DocType, Document, PlayerAction, SendResult
+from vectra_bot.plugins import GROUP, PluginManager, discover, hookimpl
+from vectra_bot.serde import canonical_json, command_to_json, record_to_json
 from vectra_bot.session.header import (
     SessionPlan,
     engine_of,
@@ -51,8 +52,29 @@ class Divergence:
 
 
 @frozen(kw_only=True)
+class AlertsCheck:
+    """A journal's alerts compared with those of a replay.
+
+    Attributes:
+        replayed: alerts that the replay gave.
+        recorded: alerts that the journal has.
+        equal: whether they are the same, byte for byte; None if they were not compared.
+        sha256: over the replayed alerts, with time and game, in canonical JSON, one a line.
+        first_difference: index of the first that differs, None if none does.
+        not_checked: why they were not compared, empty if they were.
+    """
+
+    replayed: int
+    recorded: int
+    equal: bool | None
+    sha256: str
+    first_difference: int | None = None
+    not_checked: str = ""
+
+
+@frozen(kw_only=True)
 class ReplayCheck:
-    """A journal's commands compared with those of a replay.
+    """A journal's commands and alerts compared with those of a replay.
 
     Attributes:
         journal: the journal's folder or file.
@@ -68,6 +90,7 @@ class ReplayCheck:
         clean: whether the journal was closed.
         torn: whether its end is truncated.
         command_log: the replayed commands in canonical JSON, in order.
+        alerts: the alerts.
         not_checked: why no strategy was run, empty if one was.
     """
 
@@ -84,6 +107,7 @@ class ReplayCheck:
     clean: bool
     torn: bool
     command_log: list[str]
+    alerts: AlertsCheck
     not_checked: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -92,8 +116,66 @@ class ReplayCheck:
 
 
 @define
+class _Alerts:
+    """Compares replayed alerts with recorded ones, which follow their input in the journal."""
+
+    replayed: int = 0
+    recorded: int = 0
+    difference: int | None = None
+    _waiting: deque[str] = field(factory=deque)
+    _sha: Any = field(factory=hashlib.sha256)
+
+    def replay(self, effect: Document) -> None:
+        text = _alert_text(effect)
+        self.replayed += 1
+        self._sha.update(text.encode() + b"\n")
+        if self.difference is None:
+            self._waiting.append(text)
+
+    def record(self, document: Document) -> None:
+        index, self.recorded = self.recorded, self.recorded + 1
+        if self.difference is None:
+            mine = self._waiting.popleft() if self._waiting else None
+            if mine != _alert_text(document):
+                self._differ(index)
+
+    def before_input(self) -> None:
+        """Find alerts of the input before that the journal lacks."""
+        if self._waiting:
+            self._differ(self.recorded)
+
+    def _differ(self, index: int) -> None:
+        self.difference = index
+        self._waiting.clear()
+
+    def result(self, unplayed: Collection[str]) -> AlertsCheck:
+        """Return the comparison; *unplayed* are plugins of the session that were not replayed."""
+        why = ""
+        if self.difference is not None and unplayed:
+            names = ", ".join(sorted(unplayed))
+            why = f"plugins that do not want replays may have given some: {names}"
+        return AlertsCheck(
+            replayed=self.replayed,
+            recorded=self.recorded,
+            equal=None if why else self.difference is None,
+            sha256=str(self._sha.hexdigest()),
+            first_difference=self.difference,
+            not_checked=why,
+        )
+
+
+def _is_alert(entry: Entry) -> bool:
+    named = DocType.ALERT_TRIGGER.value.encode() in entry.payload  # most documents need no decoding
+    return named and entry.document().doc_type is DocType.ALERT_TRIGGER
+
+
+def _alert_text(document: Document) -> str:
+    return canonical_json([document.ts_ns, document.game_id, record_to_json(document.record)])
+
+
+@define
 class _Check:
-    """Compares replayed commands with recorded ones in the order of the journal."""
+    """Compares replayed commands and alerts with recorded ones in the order of the journal."""
 
     engine: Engine
     profile: Profile
@@ -103,6 +185,7 @@ class _Check:
     inputs: int = 0
     last_effects: int = 0
     recovered: bool = False
+    alerts: _Alerts = field(factory=_Alerts)
     _sha: Any = field(factory=hashlib.sha256)
     _unsent: dict[str, tuple[int, Command]] = field(factory=dict)
 
@@ -119,12 +202,17 @@ class _Check:
         if entry.kind == "intent":
             self._recorded(entry.command())
             return
+        if entry.kind == "doc":
+            if _is_alert(entry):
+                self.alerts.record(entry.document())
+            return
         if entry.kind == "close":
             self.recovered = closed_by_recovery(entry.data.get("reason", ""))
         event = event_of(entry, self.profile)
         if event is None:
             return
         self.inputs += 1
+        self.alerts.before_input()
         if isinstance(event, SendResult):
             self._sent(event)
         elif is_recovery(event):
@@ -136,6 +224,8 @@ class _Check:
             if isinstance(effect, Command):
                 self.last_effects += 1
                 self._replayed(effect)
+            elif effect.doc_type is DocType.ALERT_TRIGGER:
+                self.alerts.replay(effect)
 
     def _replayed(self, command: Command) -> None:
         self._unsent[command.action_id] = (len(self.replayed), command)
@@ -189,6 +279,7 @@ class _Check:
         clean = clean and not self.recovered
         if clean:
             self._all_sent()
+            self.alerts.before_input()
         if not self.recorded or self.recorded >= len(self.replayed):
             return
         lacking = len(self.replayed) - self.recorded
@@ -242,7 +333,8 @@ def check_journal(
     if strategy is None and (why := why_not_run(header)):
         return _unchecked(path, header, why)
     source = resolve_strategy(header["strategy"]["spec"] if strategy is None else strategy)
-    engine = engine_of(header, source, _plugins_of(path, header), secrets)
+    plugins = _plugins_of(path, header)
+    engine = engine_of(header, source, plugins, secrets)
     check = _Check(engine, profile_of(header))
     reader = check.read(path)
     check.name_missing([name for name in unrecorded(header) if name not in (secrets or {})])
@@ -260,12 +352,18 @@ def check_journal(
         clean=reader.clean,
         torn=reader.torn,
         command_log=[canonical_json(command_to_json(command)) for command in check.replayed],
+        alerts=check.alerts.result(
+            _with_rules(plugin_settings_of(header).keys() - {name for name, _ in plugins.names})
+        ),
     )
 
 
 def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
+    recorded = alerts = 0
     with closing(read_journal(path)) as reader:
-        recorded = sum(entry.kind == "intent" for entry in reader)
+        for entry in reader:
+            recorded += entry.kind == "intent"
+            alerts += entry.kind == "doc" and _is_alert(entry)
     return ReplayCheck(
         journal=str(path),
         session_id=str(header.get("session_id", "")),
@@ -280,6 +378,13 @@ def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
         clean=reader.clean,
         torn=reader.torn,
         command_log=[],
+        alerts=AlertsCheck(
+            replayed=0,
+            recorded=alerts,
+            equal=None,
+            sha256=hashlib.sha256().hexdigest(),
+            not_checked="no strategy was run",
+        ),
         not_checked=f"{why}; give --strategy NAME|FILE to choose the one to run",
     )
 
@@ -295,6 +400,12 @@ def _plugins_of(path: Path, header: Mapping[str, Any]) -> PluginManager:
         with closing(read_journal(path)) as journal:
             plugins.register("(journal)", _JournaledVetoes(dict(_vetoes(journal, tuple(others)))))
     return plugins
+
+
+def _with_rules(names: Collection[str]) -> set[str]:
+    """Return those of the plugins *names* that may have alert rules: a missing one may."""
+    without = {one.name for one in discover() if "register_alert_rules" not in one.hooks}
+    return set(names) - without
 
 
 @frozen

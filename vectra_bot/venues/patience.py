@@ -41,9 +41,7 @@ class LiveSettings:
         help="Reconnect after S seconds without a game frame (after a rug 4 times that).",
         heading=Heading.LINK,
     )
-    quiet_s: float = field(
-        default=Factory(lambda settings: settings.stale_s * 4, takes_self=True)
-    )
+    quiet_s: float = field(default=Factory(lambda settings: settings.stale_s * 4, takes_self=True))
     connect_s: float = 10.0
     backoff_s: float = 0.1
     backoff_cap_s: float = 5.0

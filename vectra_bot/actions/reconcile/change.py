@@ -18,7 +18,7 @@ from vectra_bot.actions.reconcile.fills import (
     subsets,
 )
 from vectra_bot.game.account import Account, AccountUpdate, Effect
-from vectra_bot.models import ActionType, PlayerUpdate
+from vectra_bot.models import ActionState, ActionType, PlayerUpdate
 
 
 @frozen
@@ -67,8 +67,13 @@ class UnknownChange:
 
     @property
     def may_be_ours(self) -> bool:
-        """Whether some of the candidates can have caused the change, even if nothing shows which."""
-        if len(self.candidates) > MAX_CANDIDATES:
+        """Whether some of the candidates can have caused the change, even if nothing shows which.
+
+        The evidence of an UNKNOWN one was lost with the connection, and other evidence with it, such as a
+        rug's: it counts as a cause of whatever the next statement shows.
+        """
+        lost = any(tracked.action.state is ActionState.UNKNOWN for tracked in self.candidates)
+        if lost or len(self.candidates) > MAX_CANDIDATES:
             return True
         try:
             return bool(self._possible())
