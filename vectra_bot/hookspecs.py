@@ -3,7 +3,8 @@
 A plugin is a class (or module) with methods marked by :data:`vectra_bot.hookimpl`. It may take fewer
 arguments than a hook offers, by name. All hooks are synchronous; a plugin's exception is counted, stored as
 a ``system_event`` and never reaches another plugin or the strategy. Arguments are copies and read-only views,
-for each plugin its own; a plugin that changes the engine's state is quarantined.
+for each plugin its own; a plugin that changes the engine's state is quarantined. Of ``on_game_tick`` that is
+compared later, together with what the strategy did at the tick, and a change ends trading.
 
 Hooks run once: in a session on the embedded exchange or on a live feed. Only a plugin with ``replays = True``
 in its class is called in a replay of a recording, which is a session, and in ``replay --check``, which is
