@@ -31,7 +31,7 @@ from vectra_bot.errors import (
     safe_text,
     safe_trace,
 )
-from vectra_bot.game.outside import fresh
+from vectra_bot.game.outside import BareView, fresh
 from vectra_bot.hookspecs import HOOKS, PROJECT, adapt, checked_hooks, hookimpl, hookspec
 from vectra_bot.models import HookTime, PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
@@ -127,7 +127,12 @@ class FaultWindow:
 
 @define
 class _Loaded:
-    """A plugin of the session; ``calls`` are its hooks, each with its place in the order."""
+    """A plugin of the session.
+
+    Attributes:
+        calls: its hooks, each with its place in the order.
+        game: its view of the running game, which it gets at every tick.
+    """
 
     name: str
     plugin: Any
@@ -136,6 +141,13 @@ class _Loaded:
     faults: FaultWindow = field(factory=FaultWindow)
     quarantined: bool = False
     times: dict[str, list[int]] = field(factory=dict)
+    game: Any = None
+
+    def add_time(self, hook: str, took_ns: int) -> None:
+        """Count a call of *hook* that took *took_ns* nanoseconds."""
+        times = self.times.setdefault(hook, [0, 0])
+        times[0] += 1
+        times[1] += took_ns
 
 
 _Call = tuple[_Loaded, Callable[..., Any]]
@@ -366,6 +378,12 @@ class PluginManager:
             calls.sort(key=lambda call: call[:2])
             self.calls[hook] = tuple((loaded, method) for _, _, loaded, method in calls)
 
+    def show(self, game: BareView) -> tuple[BareView, ...]:
+        """Give every plugin its own view of the running game, and return these views."""
+        for loaded in self._loaded:
+            loaded.game = fresh(game)
+        return tuple(loaded.game for loaded in self._loaded)
+
     @property
     def names(self) -> list[tuple[str, str]]:
         """Return (name, version) of the loaded plugins in the order they are called."""
@@ -398,9 +416,9 @@ class PluginManager:
                 try:
                     method(*map(fresh, args))
                 except BaseException as error:  # noqa: BLE001 - foreign code
-                    self._fault(loaded, hook, error)
+                    self.fault(loaded, hook, error)
                 if timer is not None:
-                    _add_time(loaded, hook, timer() - began)
+                    loaded.add_time(hook, timer() - began)
                 self._look(loaded, hook)
 
     @property
@@ -424,10 +442,10 @@ class PluginManager:
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
-                self._fault(loaded, "review_action", error)
+                self.fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
             if timer is not None:
-                _add_time(loaded, "review_action", timer() - began)
+                loaded.add_time("review_action", timer() - began)
             if self._look(loaded, "review_action"):
                 answer = "changed the session"
             if answer is not None and reason is None:
@@ -454,12 +472,13 @@ class PluginManager:
                 f"plugin {loaded.name!r} changed the state of the session ({changed}): it was restored; "
                 "a plugin may only read what its hooks are given"
             )
-            self._fault(loaded, hook, error, at_once=True)
+            self.fault(loaded, hook, error, at_once=True)
         return bool(changed)
 
-    def _fault(
+    def fault(
         self, loaded: _Loaded, hook: str, error: BaseException, *, at_once: bool = False
     ) -> None:
+        """Count an exception of a plugin, and quarantine it if there were too many or *at_once*."""
         if isinstance(error, StopNow):
             raise error
         often = loaded.faults.add(self.now_ns) and hook != "review_action"
@@ -470,12 +489,6 @@ class PluginManager:
         )
         if newly:
             self._resolve()
-
-
-def _add_time(loaded: _Loaded, hook: str, took_ns: int) -> None:
-    times = loaded.times.setdefault(hook, [0, 0])
-    times[0] += 1
-    times[1] += took_ns
 
 
 def _unwatched(_hook: str) -> str:

@@ -12,7 +12,18 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.engine.attempts import BOTH, Attempt, Given, a_command, force, found
+from tests.engine.attempts import (
+    BOTH,
+    Attempt,
+    Given,
+    a_command,
+    effects_added,
+    effects_asked,
+    force,
+    found,
+    limits_raised,
+    rich,
+)
 from vectra_bot import Limits, Strategy, hookimpl
 from vectra_bot.actions.arming import Arming, LiveTerms
 from vectra_bot.actions.risk import HaltCause
@@ -123,6 +134,25 @@ class Tamperer:
             self.attempt(Given(parts))
 
 
+class Ticks:
+    """A plugin that reads every tick."""
+
+    @hookimpl
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        assert tick.price == game.price
+
+
+class TicksOnly:
+    """A plugin that makes its attempt at ticks alone."""
+
+    attempt: Attempt | None = None
+
+    @hookimpl
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        if self.attempt is not None:
+            self.attempt(Given((tick, game)))
+
+
 def played(
     strategy: Strategy, plugins: dict[str, Any] | None = None, attempt: Attempt | None = None
 ) -> tuple[Bench, Guard, StrategyError | None]:
@@ -212,6 +242,37 @@ def test_a_plugin_cannot_change_what_is_executed(attempt: Attempt) -> None:
     ]
     assert all("'bad'" in event.message for event in faults)
     assert faults or error is not None or orders == EXPECTED
+
+
+@pytest.mark.parametrize("attempt", [limits_raised, rich, effects_added, effects_asked])
+def test_a_change_at_a_tick_ends_trading_with_the_names_of_the_plugins(attempt: Attempt) -> None:
+    """Which of those that ran at a tick changed the engine is not known: the error names them all."""
+    _, _, error = played(Buyer(), {"bad": TicksOnly(), "good": Ticks()}, attempt)
+
+    assert "Buyer.on_game_tick" in str(error)
+    assert "by it or by a plugin (bad, good)" in str(error)
+
+
+def test_a_later_hook_is_not_blamed_for_a_change_at_a_tick() -> None:
+    """A plugin that sees a trade is not quarantined for what the strategy changed at the tick before."""
+
+    class Sees:
+        @hookimpl
+        def on_other_player_trade(self, trade: Any, game: Any) -> None:
+            pass
+
+    class Cheats(Strategy):
+        def on_game_tick(self, tick: Any, game: Any) -> None:
+            limits_raised(Given((tick, game)))
+
+    bench = Bench(Cheats(), plugins={"sees": Sees()}, limits=Limits(**LIMITS))
+    bench.start_game((1.0,))
+    with pytest.raises(StrategyError, match=r"Cheats\.on_game_tick.* changed from outside"):
+        bench.trade("buy", 10**7, 10**7, player_id="other")
+
+    kinds = [event.kind for event in bench.of_type(DocType.SYSTEM_EVENT)]
+    assert "strategy.error" in kinds
+    assert not {"plugin.error", "plugin.quarantined"} & set(kinds)
 
 
 def forces_terms(given: Given) -> None:

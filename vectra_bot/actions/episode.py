@@ -49,7 +49,9 @@ class EpisodeBook:
         self.ticks = tick
         if account.lots:
             self.cost_ticks += account.cost
-        self._mark_equity(account.equity(price))
+        equity = account.equity(price)
+        if equity != self.peak_equity:
+            self._mark_equity(equity)
 
     def _mark_equity(self, equity: int) -> None:
         if equity > self.peak_equity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal, getcontext, setcontext
+from decimal import Context, Decimal, getcontext, setcontext
 from enum import Enum
 from threading import get_ident
 from typing import Any
@@ -33,6 +33,9 @@ from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
 MAX_STATE_BYTES = 1 << 20
+
+# A tick is copied for every receiver: where it is, as fresh() does, without the cost of a call.
+_new, _set = object.__new__, object.__setattr__
 
 STATE_KIND = "strategy.state"
 """Kind of the system event that contains what :meth:`Strategy.save` returned."""
@@ -89,6 +92,7 @@ class Callbacks:
     plugin_errors: Counter[str] = field(factory=Counter)
     returned: set[str] = field(factory=set)
     _running: str = "__init__"
+    _ticked: bool = False
     _for_rules: GameView | None = None
 
     def begin(self, around: Surroundings) -> None:
@@ -102,6 +106,7 @@ class Callbacks:
         desk.outermost = (Callbacks.guarded.__code__, Callbacks.tick.__code__)
         self.plugins.watch = self.changed_by_plugin
         views: tuple[BareView, ...] = (desk.game, self.shown, around.side_games, around.account)
+        views += self.plugins.show(desk.game)
         views += self._begin_alerts(around)
         books.views = tuple((view, state_of(view)) for view in views)
         bind(self.strategy, around)
@@ -120,7 +125,7 @@ class Callbacks:
     def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
         if self.plugins.calls[hook]:
-            self.books.close()
+            self._seal()
             self.plugins.call(hook, *args)
         if self.alerts.calls.get(hook):
             self._run_rules(hook, args)
@@ -131,25 +136,27 @@ class Callbacks:
     def tick(self, tick: GameTick) -> None:
         """Run ``on_game_tick``: as :meth:`notify`, in one call, because nearly all are this one.
 
-        The next change of the books compares them.
+        The books are compared at their next change, not after each plugin, alert rule and the strategy: that
+        would cost ten times as much as these. What one of them changes is then restored and ends trading:
+        the others cannot be excluded.
         """
-        if self.plugins.calls["on_game_tick"]:
+        if not self.books.sealed:
             self.books.close()
-            self.plugins.call("on_game_tick", tick, self.desk.game)
+        self._running, self._ticked = "on_game_tick", True
+        ours = getcontext()
+        if self.plugins.calls["on_game_tick"]:
+            self._tick_plugins(tick, ours)
         if self.alerts.calls["on_game_tick"]:
-            self._tick_rules(tick)
+            self._tick_rules(tick, ours)
         if self.failure is not None:
             return
-        self._running = "on_game_tick"
-        desk, ours = self.desk, getcontext()
+        self._ticked, desk = True, self.desk
         desk.thread = get_ident()
         try:
             method = self.strategy.on_game_tick
-            if not self.books.sealed:
-                self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
-            copy = object.__new__(GameTick)
-            copy.__dict__.update(tick.__dict__)
+            copy = _new(GameTick)
+            _set(copy, "__dict__", tick.__dict__.copy())
             given: Any = method(copy, self.shown)
             if given is not None:
                 self._returned("on_game_tick", given)
@@ -171,7 +178,7 @@ class Callbacks:
 
     def _run_rules(self, callback: str, args: tuple[Any, ...]) -> None:
         """Run a callback of the alert rules, store what they give, and compare the books after each rule."""
-        self.books.close()
+        self._seal()
         game, shown, ours = self.desk.game, self._for_rules, getcontext()
         game_id = args[1].game_id if callback == "on_game_end" else self.effects.game.now.game_id
         given = [shown if one is game else fresh(one) for one in args]
@@ -185,21 +192,34 @@ class Callbacks:
         for alert in alerts:
             self.effects.alert(alert, "alerts", game_id)
 
-    def _tick_rules(self, tick: GameTick) -> None:
-        """Run ``on_game_tick`` of the alert rules: as :meth:`_run_rules`, but the books are not compared.
+    def _tick_plugins(self, tick: GameTick, ours: Context) -> None:
+        """Run ``on_game_tick`` of the plugins, which share a copy of the decimal context *ours*."""
+        plugins, values = self.plugins, tick.__dict__
+        timer = plugins.timer
+        setcontext(ours.copy())
+        try:
+            for loaded, method in plugins.calls["on_game_tick"]:
+                began = 0 if timer is None else timer()
+                copy = _new(GameTick)
+                _set(copy, "__dict__", values.copy())
+                try:
+                    method(copy, loaded.game)
+                except BaseException as error:  # noqa: BLE001 - foreign code
+                    plugins.fault(loaded, "on_game_tick", error)
+                if timer is not None:
+                    loaded.add_time("on_game_tick", timer() - began)
+        finally:
+            setcontext(ours)
 
-        That would cost more than the rules. What a rule changes is restored at the next change of the books,
-        and ends trading: it cannot be distinguished from what the strategy changes.
-        """
-        if not self.books.sealed:
-            self.books.close()
-        ours = getcontext()
-        copy = object.__new__(GameTick)
-        copy.__dict__.update(tick.__dict__)
+    def _tick_rules(self, tick: GameTick, ours: Context) -> None:
+        """Run ``on_game_tick`` of the alert rules, which share a copy of the decimal context *ours*."""
         setcontext(ours.copy())
         try:
             alerts = self.alerts.run(
-                "on_game_tick", (copy, self._for_rules), self.desk.account.now_ns, tick.game_id
+                "on_game_tick",
+                (fresh(tick), self._for_rules),
+                self.desk.account.now_ns,
+                tick.game_id,
             )
         finally:
             setcontext(ours)
@@ -208,11 +228,13 @@ class Callbacks:
 
     def _alerted(self, alert: AlertTrigger) -> None:
         if self.plugins.calls["on_alert"]:
-            self.books.close()
+            self._seal()
             self.plugins.call("on_alert", alert)
 
     def guarded(self, callback: str, args: tuple[Any, ...] = ()) -> Any:
         """Return what a method of the strategy returns, None if it raises or raised before."""
+        if self._ticked:
+            self.open()
         if self.failure is not None:
             return None
         self._running = callback
@@ -260,14 +282,21 @@ class Callbacks:
     def open(self) -> None:
         """Open the books for the engine's own changes; a strategy that changed them ends trading."""
         self._end_if(self.books.open())
+        self._ticked = False
+
+    def _seal(self) -> None:
+        """Seal the books, compared first if code ran at the last tick: what that changed is its own fault."""
+        if self._ticked:
+            self.open()
+        self.books.close()
 
     def check_orders(self) -> None:
         """End trading if the commands of this input are not those that the limits have seen."""
-        self.open()
-        changed = self.code.check()
+        changed = ", ".join(filter(None, (self.books.open(), self.code.check())))
         if not self.effects.keep(self.desk.sent) or not self._agree():
             changed = changed or "a command"
         self._end_if(changed)
+        self._ticked = False
 
     def explains(self) -> bool:
         """Return whether foreign changes explain an error of the engine; they are restored, trading ends."""
@@ -277,8 +306,12 @@ class Callbacks:
 
     def _end_if(self, changed: str) -> None:
         if changed and self.failure is None:
+            others = [
+                loaded.name for loaded, _ in self.plugins.calls["on_game_tick"] if self._ticked
+            ]
+            by = f" by it or by a plugin ({', '.join(others)})" if others else ""
             error = StrategyError(
-                f"the state of the session was changed from outside ({changed}): it was restored and "
+                f"the state of the session was changed from outside ({changed}){by}: it was restored and "
                 "nothing is sent; act by self.actions alone"
             )
             self.fail(self._running, error)

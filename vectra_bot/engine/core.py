@@ -40,7 +40,7 @@ from vectra_bot.engine import records
 from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.control import Control
-from vectra_bot.engine.effects import Effect, Effects, EngineActions
+from vectra_bot.engine.effects import Effect, Effects, EngineActions, only_documents
 from vectra_bot.engine.flatten import Flatten
 from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
@@ -55,7 +55,6 @@ from vectra_bot.models import (
     ClockAdvanced,
     ConnectionChanged,
     DocType,
-    Document,
     DrawingResult,
     Event,
     FrameRejected,
@@ -237,7 +236,8 @@ class Engine:
 
     def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
-        now_ns = max(account.now_ns, event.recv_ns)
+        now_ns = event.recv_ns
+        now_ns = max(now_ns, account.now_ns)
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
         if desk.sent:
@@ -256,7 +256,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or [*map(type, found)].count(Document) < len(found):
+        if desk.sent or not only_documents(found):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
@@ -334,19 +334,20 @@ class Engine:
                 self._effects.document(DocType.SYSTEM_EVENT, records.anomaly(change), "engine")
 
     def _on_tick(self, seen: changes.TickSeen) -> None:
-        self._effects.document(DocType.GAME_TICK, seen.tick, "engine")
+        tick = seen.tick
+        self._effects.tick(tick)
         if not seen.fresh:
             return
-        self._books.seen = (self._state.now, seen.tick)
+        self._books.seen = (self._state.now, tick)
         self.counts["ticks"] += 1
         if self._watched:
-            self._control.on_tick(seen.tick.tick)
-        self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
+            self._control.on_tick(tick.tick)
+        self._episode.mark(tick.tick, tick.price, self.account)
         if self._flatten.active:
             self._flatten.run()
         if self._desk.exits.plan is not NO_EXITS:
             self._callbacks.run_exits(self._actions)
-        self._callbacks.tick(seen.tick)
+        self._callbacks.tick(tick)
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
         self.tracker.on_game_closed(closed.game_id, self._rug_ns, self.account.now_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import define, frozen
 
 from vectra_bot.models import GamePhase, GameTick
 
@@ -46,7 +46,7 @@ class GameStarted:
     """Tick 0 was seen, or the first frame of a game joined late."""
 
 
-@frozen
+@define  # not frozen, as there is one for each tick, and a frozen class is filled more slowly
 class TickSeen:
     """A price update; ``fresh`` if it is a new tick of the running game."""
 

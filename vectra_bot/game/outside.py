@@ -68,7 +68,7 @@ def fresh(value: Any) -> Any:
         return kind(state_of(value)) if issubclass(kind, BareView) else value
     copy = object.__new__(kind)
     if not slots:
-        copy.__dict__.update(value.__dict__)
+        object.__setattr__(copy, "__dict__", value.__dict__.copy())
         return copy
     for name in names:
         part = getattr(value, name)

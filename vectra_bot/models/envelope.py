@@ -38,7 +38,8 @@ class Mode(str, Enum):
     """A journal or a recording; nothing is sent."""
 
 
-@frozen(kw_only=True)
+# One for each tick: as GameTick, it fills a dict, from arguments by position.
+@frozen(slots=False)
 class Document:
     """A record to be stored, with the envelope's fields that the engine knows.
 
