@@ -31,7 +31,7 @@ def test_a_game_is_the_same_wherever_the_backtest_begins(played: Games) -> None:
     assert later.expected == pytest.approx(played.expected[2:], abs=1e-3)
 
 
-def test_blocks_begin_anew(played: Games) -> None:
+def test_each_block_begins_a_new_account(played: Games) -> None:
     """Each block has its own account, and the rows of all are in one table."""
     blocks = play("take-profit", games=4, seed=7, engine="event", block=2)
 

@@ -8,6 +8,6 @@ played. ``games`` is the table. Imports session and what is below it; numpy, and
 from __future__ import annotations
 
 from vectra_bot.backtest.games import Games, Played
-from vectra_bot.backtest.play import BLOCK_GAMES, PlayConfig, play
+from vectra_bot.backtest.play import BLOCK_GAMES, PlayConfig, play, play_config
 
-__all__ = ["BLOCK_GAMES", "Games", "PlayConfig", "Played", "play"]
+__all__ = ["BLOCK_GAMES", "Games", "PlayConfig", "Played", "play", "play_config"]

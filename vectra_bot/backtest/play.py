@@ -5,6 +5,7 @@ A block depends on nothing but its number: results are the same for any number o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -24,7 +25,7 @@ EngineName = Literal["fast", "event"]
 Progress = Callable[[int, int], None]
 
 BLOCK_GAMES: Final = 10_000
-"""Games of a block: the strategy and its account begin anew after so many games."""
+"""Games of a block: the after so many games a new strategy and account begin."""
 
 BACKTEST_LIMITS: Final = Limits(session_loss=MAX_SOL)
 """Limits of a backtest unless others are given: those of paper mode, without one of the session's loss.
@@ -140,7 +141,7 @@ def play(
             play exactly is played by the engine too, and :attr:`Games.played` says so.
         cash: SOL at the start of each block.
         limits: what the strategy may do.
-        block: games after which strategy and account begin anew.
+        block: games after which a new strategy and account begin.
         progress: called with the games played and all of them, after each block at least.
 
     Raises:
@@ -149,35 +150,34 @@ def play(
         StrategyError: the strategy raised.
     """
     source = strategy if isinstance(strategy, StrategySource) else resolve_strategy(strategy)
-    require_callback(source.cls)
     options = exchange or ExchangeOptions()
     config = PlayConfig(
-        source=source,
-        settings=dict(settings or {}),
-        games=games,
-        seed=seed,
-        first=first,
-        latency_ms=latency_ms,
-        cash=cash,
-        limits=limits,
+        source=source, settings=dict(settings or {}), games=games, seed=seed, first=first,
+        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block,
         exchange=options if crowd is None else evolve(options, crowd=crowd),
-        engine=engine,
-        block=block,
-    )
-    found = Games.empty(games, seed=seed, first=first)
-    names: dict[str, int] = {}
-    blocks = 0
-    for one in config.blocks():
-        played = play_block(one)
+    )  # fmt: skip
+    return play_config(config, progress)
+
+
+def play_config(config: PlayConfig, progress: Progress = no_progress) -> Games:
+    """Play the games of *config* block by block; see :func:`play`."""
+    require_callback(config.source.cls)
+    found = Games.empty(config.games, seed=config.seed, first=config.first)
+    engines: set[str] = set()
+    why: Counter[str] = Counter()
+    blocks = list(config.blocks())
+    for block in blocks:
+        played = play_block(block)
         found.put(played)
-        names[played.played.engine] = names.get(played.played.engine, 0) + 1
-        blocks += 1
-        progress(one.first - first + one.games, games)
+        engines.add(played.played.engine)
+        why.update(played.played.why)
+        progress(block.first - config.first + block.games, config.games)
     found.played = Played(
-        engine="mixed" if len(names) > 1 else next(iter(names)),
+        engine="mixed" if len(engines) > 1 else engines.pop(),
+        why=dict(why),
         kernel=loaded() is not None,
         version=rules.LAW_VERSION,
-        blocks=blocks,
+        blocks=len(blocks),
     )
     return found
 
