@@ -190,8 +190,7 @@ def play_config(config: PlayConfig, progress: Progress = no_progress) -> Games:
 def play_block(config: PlayConfig) -> Games:
     """Play the games of one block, by the engine if the fast driver cannot play them exactly."""
     from vectra_bot.backtest.event import play_by_engine
-    from vectra_bot.backtest.fast import play_fast
-    from vectra_bot.backtest.orders import NeedsEngine
+    from vectra_bot.backtest.fast import NeedsEngine, play_fast
 
     if config.engine == "event":
         return play_by_engine(config)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
-from vectra_bot.backtest.chunks import FastGameData
-from vectra_bot.backtest.desk import FastDesk
+from vectra_bot.backtest.fast.chunks import FastGameData
+from vectra_bot.backtest.fast.desk import FastDesk
+from vectra_bot.backtest.fast.hooks import Hook, Hooks
+from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.tally import Holdings
+from vectra_bot.backtest.fast.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
 from vectra_bot.backtest.games import Games
-from vectra_bot.backtest.hooks import Hook, Hooks
-from vectra_bot.backtest.orders import Order, Owner, Refusals
-from vectra_bot.backtest.tally import Holdings
-from vectra_bot.backtest.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
 from vectra_bot.engine.effects import EngineActions
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol

@@ -20,14 +20,14 @@ from typing import Final
 
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
-from vectra_bot.backtest.bot import NEVER, FastBot
-from vectra_bot.backtest.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.bot import NEVER, FastBot
+from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
+from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
+from vectra_bot.backtest.fast.venue import FastVenue
+from vectra_bot.backtest.fast.views import FastTick
 from vectra_bot.backtest.games import Games, Played
-from vectra_bot.backtest.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.play import PlayConfig
-from vectra_bot.backtest.timeline import GameTimes, Timeline
-from vectra_bot.backtest.venue import FastVenue
-from vectra_bot.backtest.views import FastTick
 from vectra_bot.errors import StrategyError, safe_error, safe_trace
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.identities import Identities

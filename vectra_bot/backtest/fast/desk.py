@@ -12,7 +12,7 @@ from attrs import define, field
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.actions.risk import Ask, RiskGate
-from vectra_bot.backtest.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from vectra_bot.backtest.orders import Order
+from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.exchange.accounts import Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from attrs import define
 
-from vectra_bot.backtest.chunks import FastGameData
+from vectra_bot.backtest.fast.chunks import FastGameData
+from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.backtest.games import Games
-from vectra_bot.backtest.orders import Order
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.models import ActionState, ActionType
