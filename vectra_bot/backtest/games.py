@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import define, field, fields, frozen
+from attrs import define, evolve, field, fields, frozen
 from numpy.typing import NDArray
 
 from vectra_bot.exchange.config import START_NS, ExchangeConfig
@@ -141,6 +141,12 @@ class Games:
             code = _OTHER_REASONS
         self.denials[code] += 1
         self.denied[row] += 1
+
+    def head(self, count: int) -> Games:
+        """Return the table of the first *count* games, which has all of this one's totals."""
+        if count == len(self):
+            return self
+        return evolve(self, **{name: getattr(self, name)[:count] for name in _COLUMNS})
 
     def put(self, block: Games) -> None:
         """Copy the rows of *block* to their place, and add its totals."""
