@@ -50,7 +50,8 @@ def ten_stakes(count: int, _rng: Generator) -> Profits:
 
 def wide_stakes(count: int, rng: Generator) -> Profits:
     """Return stakes that differ by factors of ten."""
-    return np.floor(STAKE * np.exp(rng.normal(0.0, 1.5, count)))
+    stakes: Profits = np.floor(STAKE * np.exp(rng.normal(0.0, 1.5, count)))
+    return stakes
 
 
 @frozen(kw_only=True)
@@ -103,7 +104,7 @@ def _alike(games: int, **coin: Any) -> Family:
     return Family(games=games, first=Coin(**coin), second=Coin(**coin))
 
 
-RARE: Final = {"wins": 1 / 101, "gain": 100.0}
+RARE: Final[dict[str, Any]] = {"wins": 1 / 101, "gain": 100.0}
 FAMILIES: Final[dict[str, Family]] = {
     **{f"{games} bets, win 4x": _alike(games) for games in (5, 20, 50, 200, 1000, 5000)},
     **{f"{games} bets, win 1x": _alike(games, wins=0.5, gain=1.0) for games in (10, 300)},

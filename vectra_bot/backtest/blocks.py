@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from ctypes import c_bool, c_int64
 from multiprocessing.sharedctypes import RawArray, RawValue
@@ -25,8 +25,8 @@ _shared: dict[str, Any] = {}
 
 def play_blocks(
     blocks: Sequence[PlayConfig], jobs: int, progress: Progress, stop: StopFlag
-) -> Iterator[Games]:
-    """Yield the table of each block, in order, with fewer games where *stop* ended it.
+) -> Generator[Games, None, None]:
+    """Yield the table of each block, in order; after one that *stop* ended early perhaps no more.
 
     Args:
         blocks: what to play.
@@ -40,7 +40,9 @@ def play_blocks(
     return _beside(blocks, jobs, progress, stop) if jobs > 1 else _here(blocks, progress, stop)
 
 
-def _here(blocks: Sequence[PlayConfig], progress: Progress, stop: StopFlag) -> Iterator[Games]:
+def _here(
+    blocks: Sequence[PlayConfig], progress: Progress, stop: StopFlag
+) -> Generator[Games, None, None]:
     total, before = sum(block.games for block in blocks), 0
 
     def watch(played: int) -> bool:
@@ -48,18 +50,18 @@ def _here(blocks: Sequence[PlayConfig], progress: Progress, stop: StopFlag) -> I
         return stop.reason is not None
 
     for block in blocks:
+        if stop.reason is not None:
+            return
         yield play_block(block, watch)
         before += block.games
 
 
 def _beside(
     blocks: Sequence[PlayConfig], jobs: int, progress: Progress, stop: StopFlag
-) -> Iterator[Games]:
+) -> Generator[Games, None, None]:
     total = sum(block.games for block in blocks)
     counts, ending = RawArray(c_int64, len(blocks)), RawValue(c_bool, False)
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin, (counts, ending)
-    )
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (counts, ending))
     try:
         waiting = [pool.submit(_play, number, block) for number, block in enumerate(blocks)]
         for playing in waiting:
@@ -67,6 +69,8 @@ def _beside(
                 wait([playing], timeout=_LOOK_S)
                 progress(sum(counts), total)
                 ending.value = stop.reason is not None
+                if ending.value and playing.cancel():
+                    return
             yield playing.result()
     finally:
         ending.value = True

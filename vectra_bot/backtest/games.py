@@ -127,12 +127,16 @@ class Games:
 
     def game_ids(self) -> list[str]:
         """Return the ids of the games, computed from the seed."""
+        return self._ids(range(self.first, self.first + len(self)))
+
+    def game_id(self, row: int) -> str:
+        """Return the id of the game in *row*."""
+        return self._ids(range(self.first + row, self.first + row + 1))[0]
+
+    def _ids(self, numbers: range) -> list[str]:
         ids = Identities(self.seed)
         config = ExchangeConfig(seed=self.seed, start_ns=self.start_ns)
-        last = self.first + len(self)
-        return [
-            ids.game_id(number, config.announced_ns(number)) for number in range(self.first, last)
-        ]
+        return [ids.game_id(number, config.announced_ns(number)) for number in numbers]
 
     def deny(self, row: int, reason: str) -> None:
         """Count a request in game *row* that was denied for *reason*, by the code it begins with."""

@@ -6,7 +6,8 @@ A block depends on nothing but its number: results are the same for any number o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -187,23 +188,43 @@ def play_config(
         stop: ends the backtest after the running game when it is set: the table then has the games up to
             the first that was not played.
     """
+    return play_all([config], progress, jobs=jobs, stop=stop)[0]
+
+
+def play_all(
+    configs: Sequence[PlayConfig],
+    progress: Progress = no_progress,
+    *,
+    jobs: int = 1,
+    stop: StopFlag | None = None,
+) -> list[Games]:
+    """Play several backtests, one after the other, and return the table of each; see :func:`play_config`."""
     from vectra_bot.backtest.blocks import play_blocks
 
-    require_callback(config.source.cls)
-    blocks = list(config.blocks())
-    jobs = min(jobs, len(blocks), 1 if config.source.cls.__module__ == "__main__" else jobs)
+    for config in configs:
+        require_callback(config.source.cls)
+    blocks = [block for config in configs for block in config.blocks()]
+    # A class of the main module, such as a notebook's, is not known to other processes.
+    alone = any(config.source.cls.__module__ == "__main__" for config in configs)
+    jobs = 1 if alone else min(jobs, len(blocks))
+    with closing(play_blocks(blocks, jobs, progress, stop or StopFlag())) as tables:
+        return [_joined(config, tables, jobs) for config in configs]
+
+
+def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
+    """Return the table of *config*, whose blocks come next in *tables*."""
     found = Games.empty(config.games, seed=config.seed, first=config.first)
     engines: set[str] = set()
     why: Counter[str] = Counter()
     done = played = 0
-    for block, table in zip(blocks, play_blocks(blocks, jobs, progress, stop or StopFlag()), strict=False):
+    while done < config.games and (table := next(tables, None)) is not None:
         found.put(table)
         engines.add(table.played.engine)
         why.update(table.played.why)
         done += len(table)
         played += 1
-        if len(table) < block.games:
-            break
+        if done < config.games and len(table) < config.block:
+            tables = iter(())  # it was ended there
     found = found.head(done)
     found.played = Played(
         engine="mixed" if len(engines) > 1 else "".join(engines) or config.engine,

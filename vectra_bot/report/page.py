@@ -90,7 +90,7 @@ class _Parts(PageParts):
         if report.luck is None:
             return "nothing was at risk, or a payoff is unknown"
         if report.luck == 1:
-            return luck_text(report)
+            return luck_text(report.luck, report.luck_method, report.luck_error)
         bound = "at most, " if report.luck_method == LuckMethod.BOUND else ""
         return f"{bound}of sessions do at least as well by luck alone"
 
