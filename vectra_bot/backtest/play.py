@@ -99,6 +99,11 @@ class PlayConfig:
         if self.engine not in ("fast", "event"):
             raise ConfigError(f"option engine was {safe_repr(self.engine)}: give fast or event")
 
+    @property
+    def session_id(self) -> str:
+        """Return the session id of the block, from which the ids of its actions follow."""
+        return f"backtest-{self.seed}-{self.first}"
+
     def strategy(self) -> Strategy:
         """Return a new strategy with the settings."""
         return configure(self.source.cls, self.settings)
@@ -238,7 +243,19 @@ def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
 
 
 def play_block(config: PlayConfig, watch: Watch = never) -> Games:
-    """Play the games of one block, or fewer if *watch* ends it."""
-    from vectra_bot.backtest.event import play_by_engine
+    """Play the games of one block, or fewer if *watch* ends it.
 
-    return play_by_engine(config, watch)
+    The engine plays it if the fast driver cannot play it exactly.
+    """
+    from vectra_bot.backtest.event import play_by_engine
+    from vectra_bot.backtest.fast import play_fast
+    from vectra_bot.backtest.orders import NeedsEngine
+
+    if config.engine == "event":
+        return play_by_engine(config, watch)
+    try:
+        return play_fast(config, watch)
+    except NeedsEngine as refusal:
+        games = play_by_engine(config, watch)
+        games.played = Played(engine="event", why={str(refusal): len(games)})
+        return games
