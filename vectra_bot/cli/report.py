@@ -63,13 +63,26 @@ def write_page(report: Report, page: Path | None) -> None:
     Raises:
         InputError: it cannot be written; the session and its store are complete.
     """
-    if page is None:
-        return
+    if page is not None:
+        write_html(report.to_html(), page, "the session is complete")
+
+
+def write_html(html: str, page: Path, done: str = "its results are complete") -> None:
+    """Write a whole page to *page*: all of it, or the old file stays.
+
+    Args:
+        html: the page.
+        page: its file, as of :func:`page_path`.
+        done: what the message of an error says of what the command did.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     try:
-        files.write_durably(page, report.to_html().encode())
+        files.write_durably(page, html.encode())
     except StoreError as error:
         raise InputError(
-            f"--report was {str(page)!r}, which cannot be written ({error}): the session is complete"
+            f"--report was {str(page)!r}, which cannot be written ({error}): {done}"
         ) from error
 
 

@@ -28,14 +28,18 @@ Row = tuple[str, str]
 
 def page(report: Report) -> str:
     """Return *report* as one HTML page: no script, font or picture from elsewhere."""
-    title = text(f"{report.strategy}, {report.games} games")
+    return document(f"{report.strategy}, {report.games} games", fragment(report))
+
+
+def document(title: str, body: str) -> str:
+    """Return a whole page of *title*, which is text of others, around *body*, which is HTML."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><style>html{{background:#fff}}"
+        f"<title>{text(title)}</title><style>html{{background:#fff}}"
         "@media (prefers-color-scheme:dark){html{background:#14171c}}body{margin:0}</style></head>\n"
-        f"<body>{fragment(report)}</body></html>\n"
+        f"<body>{body}</body></html>\n"
     )
 
 
