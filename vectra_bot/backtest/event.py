@@ -47,11 +47,6 @@ def play_by_engine(config: PlayConfig) -> Games:
     return _Block(config).play()
 
 
-def session_id_of(config: PlayConfig) -> str:
-    """Return the session id of a block, from which the ids of its actions follow."""
-    return f"backtest-{config.seed}-{config.first}"
-
-
 @frozen
 class _Sums:
     """Sums of a session up to the end of a game."""
@@ -91,7 +86,7 @@ class _Block:
         exchange_config = config.exchange_config()
         self.exchange = Exchange(exchange_config)
         self.engine = Engine(
-            session_id=session_id_of(config),
+            session_id=config.session_id,
             mode=Mode.PAPER,
             strategy=config.strategy(),
             plugins=PluginManager(),

@@ -88,6 +88,11 @@ class PlayConfig:
         if self.engine not in ("fast", "event"):
             raise ConfigError(f"option engine was {safe_repr(self.engine)}: give fast or event")
 
+    @property
+    def session_id(self) -> str:
+        """Return the session id of the block, from which the ids of its actions follow."""
+        return f"backtest-{self.seed}-{self.first}"
+
     def strategy(self) -> Strategy:
         """Return a new strategy with the settings."""
         return configure(self.source.cls, self.settings)
@@ -183,7 +188,16 @@ def play_config(config: PlayConfig, progress: Progress = no_progress) -> Games:
 
 
 def play_block(config: PlayConfig) -> Games:
-    """Play the games of one block."""
+    """Play the games of one block, by the engine if the fast driver cannot play them exactly."""
     from vectra_bot.backtest.event import play_by_engine
+    from vectra_bot.backtest.fast import play_fast
+    from vectra_bot.backtest.orders import NeedsEngine
 
-    return play_by_engine(config)
+    if config.engine == "event":
+        return play_by_engine(config)
+    try:
+        return play_fast(config)
+    except NeedsEngine as refusal:
+        games = play_by_engine(config)
+        games.played = Played(engine="event", why={str(refusal): config.games})
+        return games
