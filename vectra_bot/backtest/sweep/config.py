@@ -34,7 +34,9 @@ _SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _A_SPLIT: Final = "a number of steps such as 4, or a length of time such as 90m, 12h or 2d"
 
 
-def _split(value: Any) -> str:
+def _split(value: Any) -> str | None:
+    if value is None:
+        return None
     text = str(value)
     found = _PARTS.fullmatch(text)
     if found is None or not int(found[1]):

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkFolder, ChunkKey
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults
-from vectra_bot.backtest.sweep.space import Space, space_of
+from vectra_bot.backtest.sweep.space import Space, shown, space_of
 from vectra_bot.backtest.sweep.work import ChunkTask, Pool, code_of, given_settings
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.loading import StrategySource, resolve_strategy
@@ -154,7 +154,13 @@ class SweepPlan:
     def task(self, one: ParameterSet, key: ChunkKey) -> ChunkTask:
         """Return the work of a chunk."""
         settings = {**self.config.settings, **one.values}
-        return ChunkTask(key=key, spec=self.source.spec, settings=settings, terms=self.config.terms)
+        return ChunkTask(
+            key=key,
+            spec=self.source.spec,
+            settings=settings,
+            varied=shown(one.values),
+            terms=self.config.terms,
+        )
 
 
 @define(eq=False)

@@ -24,7 +24,7 @@ import vectra_bot
 from vectra_bot.backtest.play import BACKTEST_CASH, EngineName, play
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
 from vectra_bot.config import read_secret
-from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.errors import ConfigError, InputError, StrategyError
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.params import WrittenText
@@ -71,12 +71,14 @@ class ChunkTask:
         key: of the chunk.
         spec: the strategy, as :func:`~vectra_bot.loading.resolve_strategy` takes it.
         settings: parameters as they were given; text may refer to a secret.
+        varied: those that the sweep varies, as messages show them.
         terms: what the games are played under.
     """
 
     key: ChunkKey
     spec: str
     settings: Mapping[str, Any]
+    varied: str
     terms: Terms
 
     def play(self) -> bytes:
@@ -87,18 +89,21 @@ class ChunkTask:
             StrategyError: the strategy raised.
         """
         terms = self.terms
-        games = play(
-            _loaded(self.spec, self.key.code),
-            games=self.key.games,
-            first=self.key.first,
-            block=self.key.games,
-            settings=given_settings(self.settings),
-            seed=terms.seed,
-            latency_ms=terms.latency_ms,
-            cash=terms.cash,
-            engine=terms.engine,
-            exchange=terms.exchange,
-        )
+        try:
+            games = play(
+                _loaded(self.spec, self.key.code),
+                games=self.key.games,
+                first=self.key.first,
+                block=self.key.games,
+                settings=given_settings(self.settings),
+                seed=terms.seed,
+                latency_ms=terms.latency_ms,
+                cash=terms.cash,
+                engine=terms.engine,
+                exchange=terms.exchange,
+            )
+        except StrategyError as error:
+            raise StrategyError(f"with {self.varied}: {error}") from error
         return Chunk(
             pnl=games.pnl,
             expected=games.expected,
@@ -139,7 +144,13 @@ class Pool:
         with contextlib.ExitStack() as stack:
             if self.backend == "dask":
                 stack.enter_context(self._client())
-            stack.enter_context(joblib.parallel_config(self.backend, n_jobs=self._width))
+            try:
+                config = joblib.parallel_config(self.backend, n_jobs=self._width)
+            except ValueError:
+                raise InputError(
+                    f"--backend was {self.backend!r}: give loky, dask or one that is registered with joblib"
+                ) from None
+            stack.enter_context(config)
             yield self
 
     def results(self, tasks: Iterable[ChunkTask]) -> Iterator[tuple[ChunkKey, bytes]]:
