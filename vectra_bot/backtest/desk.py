@@ -46,7 +46,9 @@ class OpenOrders:
     def at_risk(self) -> int:
         """Return the lamports that undecided entries may already have spent."""
         return sum(
-            order.amount or 0 for order in self.undecided if order.kind.is_entry and not order.booked
+            order.amount or 0
+            for order in self.undecided
+            if order.kind.is_entry and not order.booked
         )
 
 
@@ -91,7 +93,9 @@ class FastDesk:
             )
         self.calls += 1
         if self.calls > MAX_CALLS_PER_INPUT:
-            self.refusals.refuse(f"the strategy asks for more than {MAX_CALLS_PER_INPUT} actions at once")
+            self.refusals.refuse(
+                f"the strategy asks for more than {MAX_CALLS_PER_INPUT} actions at once"
+            )
 
     def ask(self, ask: Ask, button: str, plan: ExitPlan, submit: Submit) -> PlayerAction:
         """Check *ask* and queue its order; *submit* is for commands, of which there are none here."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
+from vectra_bot.actions.limits import Limits
+from vectra_bot.backtest.play import BACKTEST_LIMITS
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
@@ -35,7 +38,7 @@ Examples:
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy")
-@declared_options(SweepConfig, ExchangeOptions)
+@declared_options(SweepConfig, BACKTEST_LIMITS, ExchangeOptions)
 @click.option(
     "--top", type=WholeRange(min=1), default=10, show_default=True, metavar="N",
     help="Sets of the printed table.",
@@ -75,6 +78,7 @@ def _config(strategy: str, options: dict[str, Any]) -> SweepConfig:
         strategy=strategy,
         settings=pairs("--set", options["set"]),
         ranges=options["range"],
+        limits=evolve(BACKTEST_LIMITS, **given_options(Limits, options)),
         exchange=ExchangeOptions(**given_options(ExchangeOptions, options)),
         **given_options(SweepConfig, options),
     )

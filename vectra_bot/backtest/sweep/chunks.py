@@ -69,7 +69,7 @@ class Chunk:
         bets: sidebets and stakes in side games.
         stake: lamports at risk.
         prizes: lamports.
-        denied: actions that limits denied.
+        denials: actions that limits denied, by reason.
         unknown: kinds of entries whose expected profit is not known.
         engine: which driver played, and why it was not the fast one, "" if it was.
     """
@@ -80,7 +80,7 @@ class Chunk:
     bets: int = 0
     stake: int = 0
     prizes: int = 0
-    denied: int = 0
+    denials: dict[str, int] = field(factory=dict)
     unknown: tuple[str, ...] = ()
     engine: str = ""
     why: dict[str, int] = field(factory=dict)
@@ -125,7 +125,7 @@ class Chunk:
         )
 
 
-_TOTALS: Final = ("entries", "bets", "stake", "prizes", "denied", "engine", "why")
+_TOTALS: Final = ("entries", "bets", "stake", "prizes", "denials", "engine", "why")
 
 
 class ChunkFolder:

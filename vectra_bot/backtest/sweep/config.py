@@ -1,6 +1,6 @@
 """The configuration of a sweep, with the flags that set it.
 
-Imports backtest, errors, exchange, params and venues (shared options).
+Imports backtest, errors, exchange, params, session and venues (shared options).
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from vectra_bot.backtest.play import BACKTEST_CASH, BLOCK_GAMES
+from vectra_bot.actions.limits import Limits
+from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, BLOCK_GAMES
 from vectra_bot.backtest.sweep.work import Terms
 from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeConfig, ExchangeOptions
 from vectra_bot.exchange.config import path_of
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Refused, declared, like, option
+from vectra_bot.session.config import made_of
 from vectra_bot.venues.embedded import EmbeddedOptions
 
 SAMPLERS: Final = ("tpe", "cmaes", "nsga2")
@@ -68,6 +70,7 @@ class SweepConfig:
         optuna: let this sampler of Optuna choose ``trials`` sets, each by the results before.
         walk_forward: number of steps or length of their time; None for no walk-forward.
         chunk: games played in one piece with a fresh strategy and account; what is kept and resumed.
+        limits: what the strategy may do.
         exchange: options of the exchange; a crowd of None is none.
         out: folder of results; ``sweep-NAME`` if None.
     """
@@ -134,7 +137,10 @@ class SweepConfig:
         shown="sweep-STRATEGY",
         help="Folder in which finished chunks are kept and found again.",
     )
-    exchange: ExchangeOptions = option(factory=ExchangeOptions, flag=None)
+    limits: Limits = option(BACKTEST_LIMITS, take=made_of(Limits), flag=None)
+    exchange: ExchangeOptions = option(
+        factory=ExchangeOptions, take=made_of(ExchangeOptions), flag=None
+    )
 
     def __attrs_post_init__(self) -> None:
         chosen = [
@@ -163,6 +169,7 @@ class SweepConfig:
             latency_ms=self.latency_ms,
             cash=self.cash,
             engine="event" if self.engine == "event" else "fast",
+            limits=self.limits,
             exchange=self.exchange,
         )
 

@@ -17,7 +17,9 @@ from attrs import frozen
 from vectra_bot.backtest.sweep.space import Space, written
 
 MAX_SIDE: Final = 12
-"""Rows and columns at most: more values are put together."""
+"""Rows and columns at most."""
+
+_PUT_TOGETHER: Final = 6  # rows or columns of a parameter with more values than that
 
 Tried = tuple[dict[str, Any], float]
 
@@ -96,7 +98,7 @@ def _bins(values: Sequence[Any]) -> dict[Any, tuple[str, int]]:
     order = sorted(values) if _is_ordered(values) else list(values)
     groups = [order[at : at + 1] for at in range(len(order))]
     if len(order) > MAX_SIDE:
-        edges = [round(number * len(order) / MAX_SIDE) for number in range(MAX_SIDE + 1)]
+        edges = [round(number * len(order) / _PUT_TOGETHER) for number in range(_PUT_TOGETHER + 1)]
         groups = [order[start:end] for start, end in pairwise(edges)]
     return {value: (_text(group), number) for number, group in enumerate(groups) for value in group}
 
@@ -106,8 +108,12 @@ def _is_ordered(values: Sequence[Any]) -> bool:
 
 
 def _text(group: Sequence[Any]) -> str:
-    first, last = str(written(group[0])), str(written(group[-1]))
-    return first if first == last else f"{first}..{last}"
+    if len(group) == 1:
+        return str(written(group[0]))
+    first, last = (
+        f"{end:.3g}" if _is_ordered([end]) else str(end) for end in (group[0], group[-1])
+    )
+    return f"{first}..{last}"
 
 
 def _names(bins: dict[Any, tuple[str, int]]) -> tuple[str, ...]:

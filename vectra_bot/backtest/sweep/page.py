@@ -12,7 +12,7 @@ from typing import Final
 from vectra_bot.backtest.sweep.heatmap import HeatMap
 from vectra_bot.backtest.sweep.report import SweepReport, Variant, sol_of
 from vectra_bot.backtest.sweep.space import shown
-from vectra_bot.backtest.sweep.text import luck_line, mean_text, p_text
+from vectra_bot.backtest.sweep.text import denials_text, luck_line, mean_text, p_text
 from vectra_bot.report.page import document, signed, text
 from vectra_bot.report.style import STYLE
 
@@ -145,6 +145,7 @@ def _about(report: SweepReport) -> str:
             "Chunks",
             f"{chunks.played:,} played, {chunks.reused:,} reused, {chunks.corrupt:,} corrupt",
         ),
+        ("Denied by limits", text(denials_text(report) or "nothing")),
         ("Refused by the strategy", f"{len(report.left_out):,}"),
         ("Unfinished", f"{report.unfinished:,}"),
         ("Digest", f"<code>{report.digest}</code>"),

@@ -37,7 +37,8 @@ class Variant:
         expected: per game, by the law for the same risks.
         p: chance that luck makes one of all sets look at least this good; None if too few games to judge.
         traded: games in which it made or lost something.
-        entries, bets, denied: actions.
+        entries, bets: actions.
+        denials: actions that limits denied, by reason.
         staked: put at risk in all games.
         prizes: won in all games.
     """
@@ -50,7 +51,7 @@ class Variant:
     traded: int
     entries: int
     bets: int
-    denied: int
+    denials: dict[str, int]
     staked: float
     prizes: float
 
@@ -62,7 +63,7 @@ class Variant:
 
 
 _FIGURES = (
-    "expected", "p", "games", "traded", "entries", "bets", "denied", "staked", "prizes",
+    "expected", "p", "games", "traded", "entries", "bets", "denials", "staked", "prizes",
 )  # fmt: skip
 
 
@@ -77,7 +78,8 @@ class SweepReport:
         games: games of each set.
         ranges: what varied, as JSON by parameter.
         fixed: all other parameters.
-        variants: sets that played all games, the most profitable first.
+        variants: sets that played all games, the most profitable first; those with too few games to judge,
+            such as one that never acts, come last.
         left_out: sets that the strategy refuses.
         unfinished: sets that did not play all games.
         check: the reality check of *variants*; None without one.
@@ -115,7 +117,7 @@ class SweepReport:
 
     @property
     def best(self) -> Variant | None:
-        """The most profitable set."""
+        """The first of the sets."""
         return self.variants[0] if self.variants else None
 
     def to_json(self) -> dict[str, Any]:
@@ -230,12 +232,12 @@ def _variants(
                 traded=made.traded,
                 entries=made.totals["entries"],
                 bets=made.totals["bets"],
-                denied=made.totals["denied"],
+                denials=dict(sorted(made.denials.items())),
                 staked=sol_of(made.totals["stake"]),
                 prizes=sol_of(made.totals["prizes"]),
             )
         )
-    return tuple(sorted(found, key=lambda one: -one.profit.mean))
+    return tuple(sorted(found, key=lambda one: (one.p is None, -one.profit.mean)))
 
 
 def _digest(complete: Sequence[tuple[ParameterSet, SetResults]]) -> str:

@@ -64,7 +64,8 @@ class SetResults:
         expected: what the law expects of the risks taken, lamports.
         games: games played so far.
         traded: games in which it made or lost something.
-        totals: entries, bets, stake, prizes and denied actions.
+        totals: entries, bets, stake and prizes.
+        denials: actions that limits denied, by reason.
         unknown: kinds of entries whose expected profit is not known.
         digests: of each chunk, by its first game.
         played_by: games by the driver that played them, and by the reason of the slower one.
@@ -76,6 +77,7 @@ class SetResults:
     games: int = 0
     traded: int = 0
     totals: Counter[str] = field(factory=Counter)
+    denials: Counter[str] = field(factory=Counter)
     unknown: set[str] = field(factory=set)
     digests: dict[int, str] = field(factory=dict)
     played_by: Counter[str] = field(factory=Counter)
@@ -93,8 +95,9 @@ class SetResults:
         np.add.at(self.expected, rows, chunk.expected)
         self.games += key.games
         self.traded += int(np.count_nonzero(chunk.pnl))
-        for name in ("entries", "bets", "stake", "prizes", "denied"):
+        for name in ("entries", "bets", "stake", "prizes"):
             self.totals[name] += getattr(chunk, name)
+        self.denials.update(chunk.denials)
         self.unknown |= set(chunk.unknown)
         self.played_by[chunk.engine] += key.games
         self.why.update(chunk.why)

@@ -5,6 +5,8 @@ Imports report (numbers as text) and the room's report.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from vectra_bot.analysis.intervals import Mean
 from vectra_bot.backtest.sweep.report import SweepReport, sol_of
 from vectra_bot.backtest.sweep.space import shown
@@ -43,6 +45,9 @@ def pairs(report: SweepReport) -> list[tuple[str, object]]:
     rows.append(("Chunks", line))
     if report.fixed:
         rows.append(("Fixed", shown(report.fixed)))
+    denied = denials_text(report)
+    if denied:
+        rows.append(("Denied", denied))
     if report.left_out:
         first = report.left_out[0]
         rows.append(
@@ -64,6 +69,16 @@ def pairs(report: SweepReport) -> list[tuple[str, object]]:
     if not report.kernel:
         rows.append(("Kernel", "the compiled price law is missing: games are slower"))
     return [*rows, ("Folder", report.folder), ("Digest", report.digest)]
+
+
+def denials_text(report: SweepReport) -> str:
+    """Return what limits denied, "" if nothing: a set whose stakes are denied seems to lose nothing."""
+    reasons: Counter[str] = Counter()
+    for one in report.variants:
+        reasons.update(one.denials)
+    sets = sum(bool(one.denials) for one in report.variants)
+    by_reason = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+    return f"{by_reason} in {sets:,} sets" if reasons else ""
 
 
 def luck_line(report: SweepReport) -> str:
@@ -115,4 +130,4 @@ def _cell(report: SweepReport, value: float | None) -> str:
     return f"{shade}{signed(round(value, 6))}"
 
 
-__all__ = ["heat_lines", "luck_line", "mean_text", "p_text", "pairs"]
+__all__ = ["denials_text", "heat_lines", "luck_line", "mean_text", "p_text", "pairs"]

@@ -18,10 +18,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, field, fields, frozen
+from attrs import asdict, field, frozen
 
 import vectra_bot
-from vectra_bot.backtest.play import BACKTEST_CASH, EngineName, play
+from vectra_bot.actions.limits import Limits
+from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, EngineName, play
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
 from vectra_bot.config import read_secret
 from vectra_bot.errors import ConfigError, InputError, StrategyError
@@ -42,22 +43,21 @@ class Terms:
     latency_ms: int = 0
     cash: Decimal = BACKTEST_CASH
     engine: EngineName = "fast"
+    limits: Limits = BACKTEST_LIMITS
     exchange: ExchangeOptions = field(factory=ExchangeOptions)
 
     def text(self) -> str:
         """Return the terms as canonical JSON; of the exchange what differs from its defaults."""
-        usual = ExchangeOptions()
-        changed = {
-            one.name: repr(getattr(self.exchange, one.name))
-            for one in fields(ExchangeOptions)
-            if getattr(self.exchange, one.name) != getattr(usual, one.name)
-        }
+        usual = asdict(ExchangeOptions(), recurse=False)
+        given = asdict(self.exchange, recurse=False)
+        changed = {name: repr(value) for name, value in given.items() if value != usual[name]}
         return canonical_json(
             {
                 "seed": self.seed,
                 "latency_ms": self.latency_ms,
                 "cash": str(self.cash),
                 "engine": self.engine,
+                "limits": {name: str(limit) for name, limit in asdict(self.limits).items()},
                 "exchange": changed,
             }
         )
@@ -100,6 +100,7 @@ class ChunkTask:
                 latency_ms=terms.latency_ms,
                 cash=terms.cash,
                 engine=terms.engine,
+                limits=terms.limits,
                 exchange=terms.exchange,
             )
         except StrategyError as error:
@@ -111,7 +112,7 @@ class ChunkTask:
             bets=int(games.bets.sum()),
             stake=int(games.stake.sum()),
             prizes=int(games.prizes.sum()),
-            denied=int(games.denied.sum()),
+            denials=dict(games.denials),
             unknown=tuple(sorted(games.unknown)),
             engine=games.played.engine,
             why=games.played.why,
