@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -57,32 +57,26 @@ def page_path(given: str | None) -> Path | None:
     return path
 
 
-def write_page(report: Report, page: Path | None) -> None:
+class Page(Protocol):
+    """A result that can be written as a page."""
+
+    def to_html(self) -> str:
+        """Return the page."""
+
+
+def write_page(report: Page, page: Path | None) -> None:
     """Write the page of *report* to *page*, if given: the whole page, or the old file stays.
 
     Raises:
         InputError: it cannot be written; the session and its store are complete.
     """
-    if page is not None:
-        write_html(report.to_html(), page, "the session is complete")
-
-
-def write_html(html: str, page: Path, done: str = "its results are complete") -> None:
-    """Write a whole page to *page*: all of it, or the old file stays.
-
-    Args:
-        html: the page.
-        page: its file, as of :func:`page_path`.
-        done: what the message of an error says of what the command did.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    if page is None:
+        return
     try:
-        files.write_durably(page, html.encode())
+        files.write_durably(page, report.to_html().encode())
     except StoreError as error:
         raise InputError(
-            f"--report was {str(page)!r}, which cannot be written ({error}): {done}"
+            f"--report was {str(page)!r}, which cannot be written ({error}): everything else is done"
         ) from error
 
 
