@@ -242,26 +242,20 @@ def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
     return found
 
 
-<<<<<<< HEAD
-def play_block(config: PlayConfig) -> Games:
-    """Play the games of one block, by the engine if the fast driver cannot play them exactly."""
-=======
 def play_block(config: PlayConfig, watch: Watch = never) -> Games:
-    """Play the games of one block, or fewer if *watch* ends it."""
->>>>>>> b2
+    """Play the games of one block, by the engine if the fast driver cannot play them exactly.
+
+    Where *watch* ends it, fewer games are played.
+    """
     from vectra_bot.backtest.event import play_by_engine
     from vectra_bot.backtest.fast import play_fast
     from vectra_bot.backtest.orders import NeedsEngine
 
-<<<<<<< HEAD
     if config.engine == "event":
-        return play_by_engine(config)
+        return play_by_engine(config, watch)
     try:
         return play_fast(config)
     except NeedsEngine as refusal:
-        games = play_by_engine(config)
+        games = play_by_engine(config, watch)
         games.played = Played(engine="event", why={str(refusal): config.games})
         return games
-=======
-    return play_by_engine(config, watch)
->>>>>>> b2
