@@ -17,7 +17,7 @@ from vectra_bot.backtest.games import Games
 from vectra_bot.backtest.hooks import Hook, Hooks
 from vectra_bot.backtest.orders import Order, Owner, Refusals
 from vectra_bot.backtest.tally import Holdings
-from vectra_bot.backtest.views import FastAccount, FastGame, FastHistory, Finished, NoRounds
+from vectra_bot.backtest.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
 from vectra_bot.engine.effects import EngineActions
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
@@ -141,20 +141,19 @@ class FastBot:
 
     def announced(self, game_id: str, server_seed: str, ended: FastGameData | None) -> None:
         """See the announcement of a game, which closes the one before it."""
-        if ended is not None:
-            finished = self._close(ended)
+        finished = None if ended is None else self._close(ended)
         self.game.begin(game_id, server_seed)
-        if ended is not None:
+        if finished is not None:
             if self.hooks.end is not None:
                 self.call(self.hooks.end, "on_game_end", self.game, finished.summary)
             self.save()
         self.call(self.hooks.phase, "on_phase", self.game)
 
-    def _close(self, ended: FastGameData) -> Finished:
+    def _close(self, ended: FastGameData) -> EndedGame:
         account, desk = self.account, self.desk
         if desk.book.orders:
             self.refusals.refuse("an action is undecided at the end of its game")
-        finished = Finished(
+        finished = EndedGame(
             ended.game_id, ended.server_seed, ended.rug_tick, ended.rug_price, ended.prices,
             account.game_pnl,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """The fast driver: a block of games with the exchange's own arithmetic, without frames and documents.
 
 Theory of operation. The strategy's methods run in the order in which the engine runs them, and its requests
-reach the market after the latency, among the steps of the game's clock. Two queues are all that is under way:
+reach the market after the latency, among the steps of the game's clock. Two queues hold what is in progress:
 requests, and the venue's answers. At nearly every tick both are empty and nothing is due, so that only the
 strategy's method runs. Everything else is the business of an *alarm*, the next tick at which the venue or a
 declared exit acts. Sums over ticks (exposure, what the law expects) are computed when a holding changes.
@@ -75,7 +75,7 @@ def _refuse_config(config: PlayConfig) -> None:
 
 
 class FastBlock:
-    """One block: our side, the venue's, what is under way between them, and the steps of each game."""
+    """One block: our side, the venue's, the messages between them, and the steps of each game."""
 
     def __init__(self, config: PlayConfig) -> None:
         self.config = config
@@ -116,7 +116,7 @@ class FastBlock:
         return self.table
 
     def _check(self) -> None:
-        """Look whether the strategy has hidden a refusal, or changed the decimal context for good."""
+        """Look whether the strategy has hidden a refusal, or changed the decimal context permanently."""
         if self._refusals.reason:
             raise NeedsEngine(self._refusals.reason)
         context = getcontext()
@@ -141,16 +141,16 @@ class FastBlock:
                 f"{safe_error(error)}\n{safe_trace(error)}"
             ) from error
 
-    # What is under way.
+    # Requests and answers in progress.
 
     def _post(self, after_ns: int, deliver: Callable[[], None]) -> None:
-        """Let our side hear something *after_ns* from now, and never before what was posted earlier."""
+        """Let our side receive an answer *after_ns* from now, and never before what was posted earlier."""
         due_ns = max(self._now_ns + after_ns, self._last_due_ns)
         self._last_due_ns = due_ns
         self._mail.append((due_ns, deliver))
 
     def _send(self) -> None:
-        """Send what was asked for; a method that hears of it may ask for more."""
+        """Send what was asked for; a method that is called for it may ask for more."""
         desk, submitted = self.bot.desk, self.bot.hooks.submitted
         while desk.asked:
             order = desk.asked.popleft()
@@ -350,4 +350,4 @@ _CONTEXT = Context(prec=60)
 
 
 def _nothing() -> None:
-    """Hear an answer that changes nothing."""
+    """Receive an answer that changes nothing."""

@@ -40,7 +40,7 @@ class Holdings:
         self._is_open = self._leveraged = False
 
     def change(self, tick: int, until: int, account: Account) -> None:
-        """Count the ticks to *tick*, and the expectation until tick *until*; *account* is held from now on."""
+        """Count the ticks to *tick* and the expectation until *until*; *account* is held from now on."""
         if self._is_open:
             self._count(tick, until)
         self._counted = tick

@@ -10,8 +10,8 @@ from attrs import frozen
 from vectra_bot.backtest.orders import Order
 from vectra_bot.exchange.accounts import Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
+from vectra_bot.exchange.desk import Judge
 from vectra_bot.exchange.market import Deal, EndedSidebet, Market
-from vectra_bot.exchange.verdicts import Judge
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill, OpenSidebet
 from vectra_bot.models import ActionType
