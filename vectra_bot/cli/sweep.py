@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,9 @@ from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.options import GroupedCommand, declared_options, given_options, pairs
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
-from vectra_bot.cli.progress import Steps
-from vectra_bot.cli.report import page_path, report_option, write_html
+from vectra_bot.cli.report import page_path, report_option, write_page
+from vectra_bot.cli.speed import GameSpeed
 from vectra_bot.cli.stopping import Stopper
-from vectra_bot.clock import Clock, WallClock
-from vectra_bot.exchange import ExchangeOptions
-from vectra_bot.models.times import NS_PER_S
 
 if TYPE_CHECKING:
     from vectra_bot.backtest.sweep.report import SweepReport
@@ -38,7 +36,7 @@ Examples:
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy")
-@declared_options(SweepConfig, BACKTEST_LIMITS, ExchangeOptions)
+@declared_options(SweepConfig, BACKTEST_LIMITS)
 @click.option(
     "--top", type=WholeRange(min=1), default=10, show_default=True, metavar="N",
     help="Sets of the printed table.",
@@ -58,14 +56,15 @@ def sweep(strategy: str, page: str | None, top: int, as_json: bool, **options: A
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class].
     """
     from vectra_bot.backtest.sweep.calls import sweep as run_sweep
-    from vectra_bot.backtest.sweep.page import page as html_page
 
-    path = page_path(page)
-    config = _config(strategy, options)
-    with Stopper(foreign=True) as stopper, quiet_stdout(as_json), Steps(verbose=True) as steps:
-        report = run_sweep(config, _Pace(steps, WallClock()).show)
-    if path is not None:
-        write_html(html_page(report), path)
+    path, config = page_path(page), _config(strategy, options)
+    with (
+        Stopper(foreign=True) as stopper,
+        quiet_stdout(as_json),
+        GameSpeed("sweep", shown=not as_json) as speed,
+    ):
+        report = run_sweep(config, partial(_show, speed))
+    write_page(report, path)
     if as_json:
         print_json(report.to_json())
     else:
@@ -79,37 +78,21 @@ def _config(strategy: str, options: dict[str, Any]) -> SweepConfig:
         settings=pairs("--set", options["set"]),
         ranges=options["range"],
         limits=evolve(BACKTEST_LIMITS, **given_options(Limits, options)),
-        exchange=ExchangeOptions(**given_options(ExchangeOptions, options)),
         **given_options(SweepConfig, options),
     )
 
 
-class _Pace:
-    """Shows how far a sweep is: sets, games per second, time left."""
-
-    def __init__(self, steps: Steps, clock: Clock) -> None:
-        self._steps = steps
-        self._clock = clock
-        self._start_ns = clock.monotonic_ns()
-
-    def show(self, progress: SweepProgress) -> None:
-        """Show *progress*."""
-        text = f"{progress.sets:,} of {progress.sets_total:,} sets"
-        played = progress.games - progress.games_reused
-        seconds = (self._clock.monotonic_ns() - self._start_ns) / NS_PER_S
-        if played and seconds:
-            rate = played / seconds
-            left = round((progress.games_total - progress.games) / rate)
-            text += f", {rate:,.0f} games/s, {left // 60}:{left % 60:02} left"
-        self._steps(text, progress.games, progress.games_total)
+def _show(speed: GameSpeed, progress: SweepProgress) -> None:
+    """Show how many sets are done; the games that were found finished took no time."""
+    speed.what = f"{progress.sets} of {progress.sets_total} sets"
+    speed(progress.games - progress.games_reused, progress.games_total - progress.games_reused)
 
 
 def _print(report: SweepReport, top: int, path: Path | None) -> None:
     from vectra_bot.backtest.sweep.space import shown
-    from vectra_bot.backtest.sweep.text import heat_lines, p_text
-    from vectra_bot.backtest.sweep.text import pairs as report_pairs
+    from vectra_bot.backtest.sweep.text import heat_lines, p_text, sweep_pairs
     from vectra_bot.cli.tables import print_pairs, print_table
-    from vectra_bot.report.page import signed
+    from vectra_bot.report.parts import signed
     from vectra_bot.report.text import Copyable
 
     if report.variants:
@@ -136,7 +119,7 @@ def _print(report: SweepReport, top: int, path: Path | None) -> None:
         heat = report.heat
         click.echo(f"\nProfit per game, SOL, by {'' if heat is None else heat.across}:")
         click.echo("\n".join(heat_lines(report)) + "\n")
-    rows = report_pairs(report)
+    rows = sweep_pairs(report)
     if path is not None:
         rows.append(("Page", Copyable(path)))
     print_pairs(rows, title="Sweep")

@@ -1,36 +1,33 @@
 """The configuration of a sweep, with the flags that set it.
 
-Imports backtest, errors, exchange, params, session and venues (shared options).
+Imports backtest, errors, exchange, params and serde.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import asdict, fields, frozen
 
-from vectra_bot.actions.limits import Limits
-from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, BLOCK_GAMES
-from vectra_bot.backtest.sweep.work import Terms
+from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.play import BLOCK_GAMES
 from vectra_bot.errors import UsageError
-from vectra_bot.exchange import ExchangeConfig, ExchangeOptions
+from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.exchange.config import path_of
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Refused, declared, like, option
-from vectra_bot.session.config import made_of
-from vectra_bot.venues.embedded import EmbeddedOptions
+from vectra_bot.serde import canonical_json
 
 SAMPLERS: Final = ("tpe", "cmaes", "nsga2")
 """Optuna's samplers, by the name of the option."""
 
 MAX_SETS_ASKED: Final = 10_000
-MAX_JOBS: Final = 512
 
+# What is of the sweep and not of a game.
+_NO_TERMS: Final = ("games", "jobs", "stop")
 _PARTS: Final = re.compile(r"(\d{1,6})(m|h|d)?")
 _SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _A_SPLIT: Final = "a number of steps such as 4, or a length of time such as 90m, 12h or 2d"
@@ -58,7 +55,7 @@ def _folder(value: Any) -> Path | None:
 
 
 @frozen(kw_only=True, field_transformer=declared)
-class SweepConfig:
+class SweepConfig(BacktestOptions):
     """A sweep: what is tried, on which games, by which processes, and where results are kept.
 
     Attributes:
@@ -70,8 +67,6 @@ class SweepConfig:
         optuna: let this sampler of Optuna choose ``trials`` sets, each by the results before.
         walk_forward: number of steps or length of their time; None for no walk-forward.
         chunk: games played in one piece with a fresh strategy and account; what is kept and resumed.
-        limits: what the strategy may do.
-        exchange: options of the exchange; a crowd of None is none.
         out: folder of results; ``sweep-NAME`` if None.
     """
 
@@ -94,7 +89,7 @@ class SweepConfig:
         words="texts such as target=1.1:3",
         help="A parameter that varies: KEY (as declared), KEY=LOW:HIGH[:log|:STEP] or KEY=VALUE,VALUE.",
     )
-    games: int = option(2_000, low=1, high=10_000_000, help="Games that each set plays.")
+    games: int = like(BacktestOptions, "games", default=2_000, help="Games that each set plays.")
     seed: int = option(1, low=0, high=2**63 - 1, help="Seed of games, drawn sets and samplers.")
     grid: bool | None = option(None, flag="--grid", help="Try every combination (the default).")
     random: int | None = option(
@@ -118,15 +113,7 @@ class SweepConfig:
         high=10_000_000,
         help="Games in one piece, with a fresh strategy and account.",
     )
-    latency_ms: int = like(EmbeddedOptions, "latency_ms")
-    cash: Decimal = like(EmbeddedOptions, "cash", default=BACKTEST_CASH)
-    engine: str = option(
-        "fast", choices=("fast", "event"), help="Driver that plays; event is the session's engine."
-    )
     backend: str = option("loky", metavar="loky|dask", help="How joblib runs the processes.")
-    jobs: int | None = option(
-        None, low=1, high=MAX_JOBS, shown="one for each processor", help="Processes."
-    )
     scheduler: str | None = option(
         None, metavar="ADDRESS", help="Running Dask scheduler; without it, workers on this machine."
     )
@@ -136,10 +123,6 @@ class SweepConfig:
         metavar="DIR",
         shown="sweep-STRATEGY",
         help="Folder in which finished chunks are kept and found again.",
-    )
-    limits: Limits = option(BACKTEST_LIMITS, take=made_of(Limits), flag=None)
-    exchange: ExchangeOptions = option(
-        factory=ExchangeOptions, take=made_of(ExchangeOptions), flag=None
     )
 
     def __attrs_post_init__(self) -> None:
@@ -161,22 +144,14 @@ class SweepConfig:
         if self.scheduler is not None and self.backend != "dask":
             raise UsageError("--scheduler was given without --backend dask: give both")
 
-    @property
-    def terms(self) -> Terms:
-        """What the games are played under."""
-        return Terms(
-            seed=self.seed,
-            latency_ms=self.latency_ms,
-            cash=self.cash,
-            engine="event" if self.engine == "event" else "fast",
-            limits=self.limits,
-            exchange=self.exchange,
+    def terms(self) -> str:
+        """Return what decides the result of a game beside strategy and parameters, as canonical JSON."""
+        given = {one.name: getattr(self, one.name) for one in fields(BacktestOptions)}
+        limits = asdict(given.pop("limits"))
+        return canonical_json(
+            {name: repr(value) for name, value in given.items() if name not in _NO_TERMS}
+            | {f"limits.{name}": repr(value) for name, value in limits.items()}
         )
-
-    @property
-    def processes(self) -> int:
-        """Processes that play."""
-        return self.jobs or os.cpu_count() or 1
 
     @property
     def method(self) -> str:

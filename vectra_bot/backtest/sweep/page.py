@@ -1,166 +1,165 @@
-"""The report of a sweep as one HTML page: table of sets, heat map, reality check, walk-forward.
+"""The report of a sweep as one HTML page: best set, heat map, walk-forward, table of sets.
 
-Imports report (style and parts of pages) and the room's report. Names and values are text of others: all of
-it is escaped.
+Imports report (parts of pages) and the room's report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
-from vectra_bot.backtest.sweep.heatmap import HeatMap
-from vectra_bot.backtest.sweep.report import SweepReport, Variant, sol_of
+from attrs import define
+
+from vectra_bot.backtest.sweep.report import SweepReport
 from vectra_bot.backtest.sweep.space import shown
-from vectra_bot.backtest.sweep.text import denials_text, luck_line, mean_text, p_text
-from vectra_bot.report.page import document, signed, text
-from vectra_bot.report.style import STYLE
+from vectra_bot.backtest.sweep.text import luck_line, p_text, sweep_pairs
+from vectra_bot.report.parts import PageParts, signed, styled, text, whole_page
 
 MAX_ROWS: Final = 500
 """Sets that the table of a page shows."""
 
-_STYLE: Final = """
-.vectra-report .heat{overflow-x:auto}
-.vectra-report .heat td,.vectra-report .heat th{text-align:center;padding:6px 8px;white-space:nowrap}
-.vectra-report .heat td{color:var(--text);background:color-mix(in srgb,var(--pnl) var(--s),var(--panel))}
-.vectra-report .wide{overflow-x:auto}
-.vectra-report .wide td,.vectra-report .wide th{white-space:nowrap}
-""".strip()
+_SHOWN_ABOVE: Final = ("Best set", "Profit per game", "Expected", "Luck", "Walk-forward")
 
 
-def page(report: SweepReport) -> str:
+def sweep_page(report: SweepReport) -> str:
     """Return *report* as one HTML page: no script, font or picture from elsewhere."""
-    sections = "\n".join(part for part in _sections(report) if part)
-    return document(
-        f"Sweep of {report.strategy}",
-        f'<div class="vectra-report"><style>{STYLE}{_STYLE}</style>\n{sections}\n</div>',
-    )
+    parts = _Parts(report.to_json(), report)
+    return whole_page(f"Sweep of {report.strategy}", styled(parts.sections()))
 
 
-def _sections(report: SweepReport) -> Iterable[str]:
-    sets = len(report.variants)
-    yield (
-        f"<header><h1>Sweep of {text(report.strategy)}</h1><p>{sets:,} sets by {text(report.method)}, "
-        f"{report.games:,} games each, seed {report.seed}; {text(report.ended)}</p></header>"
-    )
-    if report.best is None:
-        yield '<p class="error">No set played all its games.</p>'
-        return
-    yield _tiles(report, report.best)
-    if report.heat is not None:
-        yield _heat(report.heat)
-    yield _walk(report)
-    yield _table(report)
-    yield _about(report)
+@define
+class _Parts(PageParts):
+    """Builds the parts of a sweep's page."""
 
+    report: SweepReport
 
-def _tiles(report: SweepReport, best: Variant) -> str:
-    check = report.check
-    tone = "good" if best.profit.mean > 0 else "bad"
-    tiles = [
-        ("Best set", text(shown(best.parameters)), f"of {len(report.variants):,}", ""),
-        ("Profit per game", signed(best.profit.mean), f"SOL, {mean_text(best.profit)}", f" {tone}"),
-        ("Expected per game", signed(best.expected), "SOL, by the law for the same risks", ""),
-        ("Luck", p_text(None if check is None else check.p), text(luck_line(report)), ""),
-    ]  # fmt: skip
-    return '<div class="tiles">' + "".join(
-        f'<div class="tile{tone}"><h2>{name}</h2><p class="big">{value}</p><p>{about}</p></div>'
-        for name, value, about, tone in tiles
-    ) + "</div>"  # fmt: skip
+    def sections(self) -> Iterable[str]:
+        """Return the parts in order."""
+        report = self.report
+        yield (
+            f"<header><h1>Sweep of {text(report.strategy)}</h1><p>{len(report.variants)} sets by "
+            f"{text(report.method)}, {self.number('games')} games each, seed {self.number('seed')}; "
+            f"{text(report.ended)}</p></header>"
+        )
+        if report.best is not None:
+            yield self.tiles()
+            yield self.heat()
+            yield self.walk()
+            yield self.sets()
+        else:
+            yield '<p class="error">No set played all its games.</p>'
+        rows = [(n, text(value)) for n, value in sweep_pairs(report) if n not in _SHOWN_ABOVE]
+        yield self.pairs("Sweep", rows)
 
-
-def _heat(heat: HeatMap) -> str:
-    head = "".join(f"<th>{text(name)}</th>" for name in heat.columns)
-    rows = "".join(
-        f"<tr><th>{text(name)}</th>{''.join(_cell(heat, value) for value in cells)}</tr>"
-        for name, cells in zip(heat.rows, heat.cells, strict=True)
-    )
-    down = f" (down: {text(heat.down)})" if heat.down else ""
-    return (
-        f"<section><h2>Profit per game, SOL, by {text(heat.across)}{down}</h2>"
-        f'<div class="heat"><table><tr><th></th>{head}</tr>{rows}</table></div>'
-        "<p>Mean of all sets with these values; the darker, the higher (in dark pages: the brighter).</p>"
-        "</section>"
-    )
-
-
-def _cell(heat: HeatMap, value: float | None) -> str:
-    if value is None:
-        return "<td></td>"
-    share = round(8 + 62 * heat.shade(value))
-    return f'<td style="--s:{share}%">{signed(round(value, 9))}</td>'
-
-
-def _walk(report: SweepReport) -> str:
-    walk = report.walk
-    if walk is None:
-        return ""
-    rows = [
-        [
-            f"{step.judged_from:,} to {step.judged_to - 1:,}",
-            text(shown(values)),
-            signed(sol_of(step.before.mean)),
-            signed(sol_of(step.after.mean)),
-            signed(sol_of(step.all_after)),
+    def tiles(self) -> str:
+        best = self.report.best
+        assert best is not None
+        tone = "good" if best.profit.mean > 0 else "bad" if best.profit.mean < 0 else ""
+        interval = self._interval("best.interval", best.profit.low)
+        tiles = [
+            ("Best set", text(shown(best.parameters)), "", ""),
+            ("Profit per game", self.number("best.mean", signed), f"SOL, {interval}", tone),
+            (
+                "Expected per game",
+                self.number("best.expected", signed),
+                "SOL, by the law for the same risks",
+                "",
+            ),
+            (
+                "Luck",
+                "not judged"
+                if self.report.check is None
+                else self.number("reality_check.p", p_text),
+                text(luck_line(self.report)),
+                "",
+            ),
         ]
-        for step, values in zip(walk.steps, report.walked, strict=True)
-    ]
-    rows.append(
-        ["all judged", "", "", signed(sol_of(walk.after.mean)), signed(sol_of(walk.all_after))]
-    )
-    columns = (
-        "games judged",
-        "best set until then",
-        "its profit then",
-        "its profit after",
-        "all sets after",
-    )
-    return _wide("Walk-forward, SOL per game", columns, rows)
+        return self.tile_row(tiles)
 
-
-def _table(report: SweepReport) -> str:
-    rows = [
-        [
-            text(shown(one.parameters)),
-            signed(round(one.profit.mean, 9)),
-            mean_text(one.profit),
-            signed(round(one.expected, 9)),
-            p_text(one.p),
-            f"{one.traded:,}",
+    def heat(self) -> str:
+        heat = self.report.heat
+        if heat is None:
+            return ""
+        rows = [
+            [
+                f"<b>{text(name)}</b>",
+                *(self._cell(down, across) for across in range(len(heat.columns))),
+            ]
+            for down, name in enumerate(heat.rows)
         ]
-        for one in report.variants[:MAX_ROWS]
-    ]
-    left = len(report.variants) - len(rows)
-    title = "Sets, SOL per game" + (f"; {left:,} more are in the JSON" if left else "")
-    columns = ("set", "profit", "95 % interval", "expected", "p of luck", "games with a result")
-    return _wide(title, columns, rows)
+        down = f", down by {text(heat.down)}" if heat.down else ""
+        return (
+            f"<section><h2>Profit per game, SOL: across by {text(heat.across)}{down}</h2>"
+            f'<div class="wide heat">{self.table(["", *map(text, heat.columns)], rows)}</div>'
+            "<p>Mean of the sets with these values; the stronger the colour, the higher.</p></section>"
+        )
+
+    def _cell(self, down: int, across: int) -> str:
+        heat = self.report.heat
+        assert heat is not None
+        value = heat.cells[down][across]
+        if value is None:
+            return ""
+        shade = round(8 + 62 * heat.shade(value))
+        number = self.number(f"heat_map.cells[{down}][{across}]", signed)
+        return f'<span style="--shade:{shade}%">{number}</span>'
+
+    def walk(self) -> str:
+        if self.report.walk is None:
+            return ""
+        rows = []
+        for at, values in enumerate(self.report.walked):
+            key = f"walk_forward.steps[{at}]"
+            rows.append(
+                [
+                    f"{self.number(f'{key}.games[0]')} to {self.number(f'{key}.games[1]')}",
+                    text(shown(values)),
+                    *(
+                        self.number(f"{key}.{name}", signed)
+                        for name in ("mean_before", "mean", "mean_of_all")
+                    ),
+                ]
+            )
+        whole = [self.number(f"walk_forward.{name}", signed) for name in ("mean", "mean_of_all")]
+        rows.append(["all judged", "", "", *whole])
+        columns = (
+            "from game, before game",
+            "best set until then",
+            "its profit until then",
+            "its profit there",
+            "of all sets there",
+        )
+        return (
+            '<section><h2>Walk-forward, SOL per game</h2><div class="wide">'
+            f"{self.table(columns, rows)}</div></section>"
+        )
+
+    def sets(self) -> str:
+        rows = []
+        for at, one in enumerate(self.report.variants[:MAX_ROWS]):
+            key = f"variants[{at}]"
+            rows.append(
+                [
+                    text(shown(one.parameters)),
+                    self.number(f"{key}.mean", signed),
+                    self._interval(f"{key}.interval", one.profit.low),
+                    self.number(f"{key}.expected", signed),
+                    self.number(f"{key}.p", p_text, "not judged"),
+                    self.number(f"{key}.traded"),
+                ]
+            )
+        more = len(self.report.variants) - len(rows)
+        rest = f"<p>{more} more sets are in the JSON only.</p>" if more else ""
+        columns = ("set", "profit", "95 % interval", "expected", "p of luck", "games with a result")
+        return (
+            '<section><h2>Sets, SOL per game</h2><div class="wide">'
+            f"{self.table(columns, rows)}</div>{rest}</section>"
+        )
+
+    def _interval(self, key: str, low: float | None) -> str:
+        if low is None:
+            return "no interval"
+        return f"{self.number(f'{key}[0]', signed)} to {self.number(f'{key}[1]', signed)}"
 
 
-def _about(report: SweepReport) -> str:
-    chunks = report.chunks
-    rows = [
-        ("Games of each set", f"{report.games:,}, seed {report.seed}"),
-        ("Fixed", text(shown(report.fixed) or "nothing")),
-        (
-            "Chunks",
-            f"{chunks.played:,} played, {chunks.reused:,} reused, {chunks.corrupt:,} corrupt",
-        ),
-        ("Denied by limits", text(denials_text(report) or "nothing")),
-        ("Refused by the strategy", f"{len(report.left_out):,}"),
-        ("Unfinished", f"{report.unfinished:,}"),
-        ("Digest", f"<code>{report.digest}</code>"),
-    ]
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-    return f"<section><h2>About</h2><table>{cells}</table></section>"
-
-
-def _wide(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in columns)
-    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f'<section><h2>{title}</h2><div class="wide"><table><tr>{head}</tr>{lines}</table></div>'
-        "</section>"
-    )
-
-
-__all__ = ["MAX_ROWS", "page"]
+__all__ = ["MAX_ROWS", "sweep_page"]

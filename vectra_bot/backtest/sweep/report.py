@@ -13,14 +13,14 @@ import numpy as np
 from attrs import asdict, frozen
 
 from vectra_bot.analysis.intervals import Mean
+from vectra_bot.backtest.games import Played
 from vectra_bot.backtest.reality import RealityCheck, reality_check
 from vectra_bot.backtest.sweep.heatmap import HeatMap, heat_map
-from vectra_bot.backtest.sweep.results import SetResults, excess_of, kinds
+from vectra_bot.backtest.sweep.results import SetResults, excess_of, played_of
 from vectra_bot.backtest.sweep.runner import ChunkCounts, LeftOut, ParameterSet, SweepRun
 from vectra_bot.backtest.sweep.space import defaults_of, written
 from vectra_bot.backtest.sweep.walk import WalkForward, walk_forward
 from vectra_bot.game import rules
-from vectra_bot.kernel.library import loaded
 from vectra_bot.params import masked, parameters
 from vectra_bot.serde import canonical_json
 
@@ -28,7 +28,7 @@ _SHOWN_LEFT_OUT = 20
 
 
 @frozen(kw_only=True)
-class Variant:
+class TriedSet:
     """A set of parameters and what it made; amounts in SOL.
 
     Attributes:
@@ -87,8 +87,7 @@ class SweepReport:
         walk: walk-forward, if asked for.
         heat: profit by two parameters; None without a set.
         chunks: chunks of games, by how their results were got.
-        played: games by the driver that played them, and why not by the fast one.
-        kernel: whether the compiled law was there.
+        played: how the games were played.
         folder: where the chunks are.
         digest: SHA-256 over all results; that of a resumed sweep is that of one that was not.
         ended: ``finished``, or what stopped it.
@@ -100,7 +99,7 @@ class SweepReport:
     games: int
     ranges: dict[str, Any]
     fixed: dict[str, Any]
-    variants: tuple[Variant, ...]
+    variants: tuple[TriedSet, ...]
     left_out: tuple[LeftOut, ...]
     unfinished: int
     check: RealityCheck | None
@@ -109,16 +108,21 @@ class SweepReport:
     walked: tuple[dict[str, Any], ...]
     heat: HeatMap | None
     chunks: ChunkCounts
-    played: dict[str, Any]
-    kernel: bool
+    played: Played
     folder: str
     digest: str
     ended: str
 
     @property
-    def best(self) -> Variant | None:
+    def best(self) -> TriedSet | None:
         """The first of the sets."""
         return self.variants[0] if self.variants else None
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page that needs no other file."""
+        from vectra_bot.backtest.sweep.page import sweep_page
+
+        return sweep_page(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON; amounts in SOL."""
@@ -146,8 +150,12 @@ class SweepReport:
                 ],
             },
             "chunks": asdict(self.chunks),
-            "played": self.played,
-            "kernel": self.kernel,
+            "played": {
+                "engine": self.played.engine,
+                "why": self.played.why,
+                "kernel": self.played.kernel,
+                "version": self.played.version,
+            },
             "folder": self.folder,
             "digest": self.digest,
         }
@@ -200,8 +208,7 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
         walked=() if walk is None else tuple(complete[s.chosen][0].values for s in walk.steps),
         heat=heat_map(plan.space, tried) if tried else None,
         chunks=run.counts,
-        played=kinds(results),
-        kernel=loaded() is not None,
+        played=played_of(results),
         folder=str(plan.folder),
         digest=_digest(complete),
         ended=ended,
@@ -218,12 +225,12 @@ def _checked(results: Sequence[SetResults], seed: int) -> tuple[RealityCheck | N
 
 def _variants(
     complete: Sequence[tuple[ParameterSet, SetResults]], check: RealityCheck | None
-) -> tuple[Variant, ...]:
+) -> tuple[TriedSet, ...]:
     found = []
     for number, (one, made) in enumerate(complete):
         p = float("nan") if check is None else float(check.p_each[number])
         found.append(
-            Variant(
+            TriedSet(
                 parameters=one.values,
                 profit=in_sol(made.mean()),
                 expected=sol_of(float(made.expected.sum()) / made.games),
@@ -265,4 +272,4 @@ def _json(values: dict[str, Any]) -> dict[str, Any]:
     return {name: written(value) for name, value in values.items()}
 
 
-__all__ = ["SweepReport", "Variant", "report_of"]
+__all__ = ["SweepReport", "TriedSet", "report_of"]

@@ -1,21 +1,24 @@
 """The results of a sweep in memory: sums of each set over groups of games, however many games there are.
 
 Games are put together in groups of consecutive ones, each group a row of what the reality check draws from;
-sums over them are exact. Imports analysis (intervals) and backtest; numpy.
+sums over them are exact. Imports analysis (intervals), backtest, game and kernel; numpy.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from vectra_bot.analysis.intervals import Mean, SharedMean
+from vectra_bot.backtest.games import Played
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
+from vectra_bot.game import rules
+from vectra_bot.kernel.library import loaded
 
 MAX_GROUPS: Final = 2_000
 """Groups of games at most."""
@@ -68,7 +71,8 @@ class SetResults:
         denials: actions that limits denied, by reason.
         unknown: kinds of entries whose expected profit is not known.
         digests: of each chunk, by its first game.
-        played_by: games by the driver that played them, and by the reason of the slower one.
+        engines: drivers that played.
+        why: games that the fast driver did not play, by the reason.
     """
 
     groups: Groups
@@ -80,7 +84,7 @@ class SetResults:
     denials: Counter[str] = field(factory=Counter)
     unknown: set[str] = field(factory=set)
     digests: dict[int, str] = field(factory=dict)
-    played_by: Counter[str] = field(factory=Counter)
+    engines: set[str] = field(factory=set)
     why: Counter[str] = field(factory=Counter)
 
     def __attrs_post_init__(self) -> None:
@@ -99,7 +103,7 @@ class SetResults:
             self.totals[name] += getattr(chunk, name)
         self.denials.update(chunk.denials)
         self.unknown |= set(chunk.unknown)
-        self.played_by[chunk.engine] += key.games
+        self.engines.add(chunk.engine)
         self.why.update(chunk.why)
 
     @property
@@ -133,14 +137,19 @@ def excess_of(results: Sequence[SetResults]) -> tuple[Floats, str]:
     return table[counts == counts[0]], "law" if known else "zero"
 
 
-def kinds(results: Sequence[SetResults]) -> dict[str, Any]:
-    """Return by which drivers the games of all *results* were played, and why not by the fast one."""
-    engines: Counter[str] = Counter()
+def played_of(results: Sequence[SetResults]) -> Played:
+    """Return how the games of all *results* were played."""
+    engines = {engine for one in results for engine in one.engines}
     why: Counter[str] = Counter()
     for one in results:
-        engines.update(one.played_by)
         why.update(one.why)
-    return {"games": dict(sorted(engines.items())), "why": dict(sorted(why.items()))}
+    return Played(
+        engine="mixed" if len(engines) > 1 else next(iter(engines), ""),
+        why=dict(sorted(why.items())),
+        kernel=loaded() is not None,
+        version=rules.LAW_VERSION,
+        blocks=sum(len(one.digests) for one in results),
+    )
 
 
-__all__ = ["Groups", "SetResults", "excess_of", "kinds", "mean_of_groups"]
+__all__ = ["Groups", "SetResults", "excess_of", "mean_of_groups", "played_of"]

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 
+from vectra_bot.backtest.config import BacktestOptions
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkFolder, ChunkKey
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults
@@ -109,6 +110,12 @@ class SweepPlan:
         return plan
 
     @property
+    def shared(self) -> BacktestOptions:
+        """What every set is played under, without what belongs to this process."""
+        names = (one.name for one in fields(BacktestOptions) if one.name != "stop")
+        return BacktestOptions(**{name: getattr(self.config, name) for name in names})
+
+    @property
     def folder(self) -> Path:
         """Where results are kept."""
         return self.config.out or Path(f"sweep-{self.source.name}")
@@ -141,7 +148,7 @@ class SweepPlan:
 
     def keys(self, one: ParameterSet) -> Iterator[ChunkKey]:
         """Yield the key of each chunk of a set."""
-        games, size, terms = self.config.games, self.config.chunk, self.config.terms.text()
+        games, size, terms = self.config.games, self.config.chunk, self.config.terms()
         for first in range(0, games, size):
             yield ChunkKey(
                 code=self.code,
@@ -159,7 +166,7 @@ class SweepPlan:
             spec=self.source.spec,
             settings=settings,
             varied=shown(one.values),
-            terms=self.config.terms,
+            options=self.shared,
         )
 
 

@@ -10,12 +10,14 @@ from collections import Counter
 from vectra_bot.analysis.intervals import Mean
 from vectra_bot.backtest.sweep.report import SweepReport, sol_of
 from vectra_bot.backtest.sweep.space import shown
-from vectra_bot.report.page import signed
+from vectra_bot.backtest.text import played_pairs
+from vectra_bot.report.parts import signed
+from vectra_bot.report.text import denied_text
 
 _SHADES = " ░▒▓█"
 
 
-def pairs(report: SweepReport) -> list[tuple[str, object]]:
+def sweep_pairs(report: SweepReport) -> list[tuple[str, object]]:
     """Return the report as names and values."""
     rows: list[tuple[str, object]] = [
         ("Sets", f"{len(report.variants):,} by {report.method}, {report.games:,} games each"),
@@ -60,14 +62,7 @@ def pairs(report: SweepReport) -> list[tuple[str, object]]:
         rows.append(
             ("Unfinished", f"{report.unfinished:,} sets; the same command continues where it ended")
         )
-    rows += [
-        (f"Played by {name}", f"{games:,} games") for name, games in report.played["games"].items()
-    ]
-    rows += [
-        ("Not by fast", f"{why}: {games:,} games") for why, games in report.played["why"].items()
-    ]
-    if not report.kernel:
-        rows.append(("Kernel", "the compiled price law is missing: games are slower"))
+    rows += played_pairs(report.played)
     return [*rows, ("Folder", report.folder), ("Digest", report.digest)]
 
 
@@ -77,8 +72,7 @@ def denials_text(report: SweepReport) -> str:
     for one in report.variants:
         reasons.update(one.denials)
     sets = sum(bool(one.denials) for one in report.variants)
-    by_reason = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-    return f"{by_reason} in {sets:,} sets" if reasons else ""
+    return f"{denied_text(dict(reasons.most_common()))}, in {sets:,} sets" if reasons else ""
 
 
 def luck_line(report: SweepReport) -> str:
@@ -130,4 +124,4 @@ def _cell(report: SweepReport, value: float | None) -> str:
     return f"{shade}{signed(round(value, 6))}"
 
 
-__all__ = ["denials_text", "heat_lines", "luck_line", "mean_text", "p_text", "pairs"]
+__all__ = ["denials_text", "heat_lines", "luck_line", "mean_text", "p_text", "sweep_pairs"]

@@ -12,55 +12,25 @@ import hashlib
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, frozen
 
 import vectra_bot
-from vectra_bot.actions.limits import Limits
-from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, EngineName, play
+from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.play import play_block
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
 from vectra_bot.config import read_secret
 from vectra_bot.errors import ConfigError, InputError, StrategyError
-from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.params import WrittenText
 from vectra_bot.serde import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-@frozen(kw_only=True)
-class Terms:
-    """What all games of a sweep are played under."""
-
-    seed: int
-    latency_ms: int = 0
-    cash: Decimal = BACKTEST_CASH
-    engine: EngineName = "fast"
-    limits: Limits = BACKTEST_LIMITS
-    exchange: ExchangeOptions = field(factory=ExchangeOptions)
-
-    def text(self) -> str:
-        """Return the terms as canonical JSON; of the exchange what differs from its defaults."""
-        usual = asdict(ExchangeOptions(), recurse=False)
-        given = asdict(self.exchange, recurse=False)
-        changed = {name: repr(value) for name, value in given.items() if value != usual[name]}
-        return canonical_json(
-            {
-                "seed": self.seed,
-                "latency_ms": self.latency_ms,
-                "cash": str(self.cash),
-                "engine": self.engine,
-                "limits": {name: str(limit) for name, limit in asdict(self.limits).items()},
-                "exchange": changed,
-            }
-        )
 
 
 @frozen(kw_only=True)
@@ -72,14 +42,14 @@ class ChunkTask:
         spec: the strategy, as :func:`~vectra_bot.loading.resolve_strategy` takes it.
         settings: parameters as they were given; text may refer to a secret.
         varied: those that the sweep varies, as messages show them.
-        terms: what the games are played under.
+        options: what the games are played under.
     """
 
     key: ChunkKey
     spec: str
     settings: Mapping[str, Any]
     varied: str
-    terms: Terms
+    options: BacktestOptions
 
     def play(self) -> bytes:
         """Play the chunk and return it packed.
@@ -88,21 +58,10 @@ class ChunkTask:
             InputError: this process has another version of the code.
             StrategyError: the strategy raised.
         """
-        terms = self.terms
+        source = _loaded(self.spec, self.key.code)
+        config = self.options.played(source, given_settings(self.settings))
         try:
-            games = play(
-                _loaded(self.spec, self.key.code),
-                games=self.key.games,
-                first=self.key.first,
-                block=self.key.games,
-                settings=given_settings(self.settings),
-                seed=terms.seed,
-                latency_ms=terms.latency_ms,
-                cash=terms.cash,
-                engine=terms.engine,
-                limits=terms.limits,
-                exchange=terms.exchange,
-            )
+            games = play_block(evolve(config, first=self.key.first, games=self.key.games))
         except StrategyError as error:
             raise StrategyError(f"with {self.varied}: {error}") from error
         return Chunk(
@@ -258,4 +217,4 @@ def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
     return task.key, task.play()
 
 
-__all__ = ["ChunkTask", "Pool", "Terms", "code_of", "given_settings", "needed", "package_digest"]
+__all__ = ["ChunkTask", "Pool", "code_of", "given_settings", "needed", "package_digest"]
