@@ -1,6 +1,6 @@
 """A sweep as one call.
 
-Imports the room's other modules.
+Imports errors and the room's other modules.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from vectra_bot.backtest.sweep.optimizer import optimize
 from vectra_bot.backtest.sweep.report import SweepReport, report_of
 from vectra_bot.backtest.sweep.runner import SweepPlan, SweepProgress, SweepRun
 from vectra_bot.backtest.sweep.work import Pool
+from vectra_bot.errors import ConfigError
 
 
 def no_progress(_: SweepProgress) -> None:
@@ -31,7 +32,7 @@ def sweep(
         progress: called after each chunk.
 
     Raises:
-        ConfigError, UsageError: an option, range or parameter is wrong.
+        ConfigError, UsageError: an option, range or parameter is wrong, or the strategy refuses all sets.
         UnknownNameError, InputError: the strategy, joblib, Optuna or Dask is not there.
         StrategyError: the strategy raised; finished chunks are kept.
         StoreError: the folder is in use by another sweep, or cannot be written.
@@ -49,6 +50,11 @@ def sweep(
                     run.play(plan.candidates())
         except KeyboardInterrupt:
             ended = "stopped"
+        if run.left_out and not run.sets:
+            raise ConfigError(
+                f"no set can be played, {plan.source.name} refuses all {len(run.left_out)}; the first: "
+                f"{run.left_out[0].why}"
+            )
         return report_of(run, ended)
 
 

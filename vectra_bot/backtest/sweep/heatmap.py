@@ -19,7 +19,7 @@ from vectra_bot.backtest.sweep.space import Space, written
 MAX_SIDE: Final = 12
 """Rows and columns at most."""
 
-_PUT_TOGETHER: Final = 6  # rows or columns of a parameter with more values than that
+_PUT_TOGETHER: Final = 6  # rows or columns where values are put together, at most
 
 Tried = tuple[dict[str, Any], float]
 
@@ -71,8 +71,13 @@ def heat_map(space: Space, tried: Sequence[Tried]) -> HeatMap:
     }
     order = sorted(space.ranges, key=lambda one: -len(values[one.name]))
     across, down = order[0], order[1] if len(order) > 1 else None
-    columns = _bins(values[across.name])
-    rows = {None: ("", 0)} if down is None else _bins(values[down.name])
+    sides = [len(values[one.name]) for one in (across, down) if one is not None]
+    # Sets that were drawn would leave most cells of a row for each value empty.
+    most = MAX_SIDE
+    if max(sides) > MAX_SIDE or math.prod(sides) > 2 * len(tried):
+        most = min(_PUT_TOGETHER, math.isqrt(len(tried)))
+    columns = _bins(values[across.name], most)
+    rows = {None: ("", 0)} if down is None else _bins(values[down.name], most)
     sums: dict[tuple[int, int], list[float]] = defaultdict(list)
     for chosen, profit in tried:
         row = rows[None if down is None else chosen[down.name]][1]
@@ -93,12 +98,12 @@ def heat_map(space: Space, tried: Sequence[Tried]) -> HeatMap:
     )
 
 
-def _bins(values: Sequence[Any]) -> dict[Any, tuple[str, int]]:
+def _bins(values: Sequence[Any], most: int) -> dict[Any, tuple[str, int]]:
     """Return for each value the text and number of the row or column that has it."""
     order = sorted(values) if _is_ordered(values) else list(values)
     groups = [order[at : at + 1] for at in range(len(order))]
-    if len(order) > MAX_SIDE:
-        edges = [round(number * len(order) / _PUT_TOGETHER) for number in range(_PUT_TOGETHER + 1)]
+    if len(order) > most:
+        edges = [round(number * len(order) / most) for number in range(most + 1)]
         groups = [order[start:end] for start, end in pairwise(edges)]
     return {value: (_text(group), number) for number, group in enumerate(groups) for value in group}
 

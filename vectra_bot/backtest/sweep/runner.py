@@ -251,6 +251,8 @@ class SweepRun:
 
     def _show(self) -> None:
         total = max(self._sets_total, self._finished)
+        if not total:
+            return
         self.progress(
             SweepProgress(
                 sets=self._finished,
