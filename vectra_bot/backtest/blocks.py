@@ -10,12 +10,14 @@ import multiprocessing
 import signal
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_bool, c_int64
 from multiprocessing.sharedctypes import RawArray, RawValue
 from typing import Any, Final
 
 from vectra_bot.backtest.games import Games
 from vectra_bot.backtest.play import PlayConfig, Progress, play_block
+from vectra_bot.errors import StrategyError
 from vectra_bot.session.flags import StopFlag
 
 _LOOK_S: Final = 0.1
@@ -35,7 +37,7 @@ def play_blocks(
         stop: ends all blocks after their running game when it is set.
 
     Raises:
-        StrategyError: the strategy raised in a block; those before it were yielded.
+        StrategyError: the strategy raised in a block, or its process died; blocks before it were yielded.
     """
     return _beside(blocks, jobs, progress, stop) if jobs > 1 else _here(blocks, progress, stop)
 
@@ -72,6 +74,10 @@ def _beside(
                 if ending.value and playing.cancel():
                     return
             yield playing.result()
+    except BrokenProcessPool as error:
+        raise StrategyError(
+            "a process that played games died, perhaps for lack of memory: give fewer --jobs"
+        ) from error
     finally:
         ending.value = True
         pool.shutdown(cancel_futures=True)

@@ -24,7 +24,7 @@ from vectra_bot.backtest.bot import NEVER, FastBot
 from vectra_bot.backtest.chunks import FastGameData, chunks_of, secret
 from vectra_bot.backtest.games import Games, Played
 from vectra_bot.backtest.orders import NeedsEngine, Order, Owner, Refusals
-from vectra_bot.backtest.play import PlayConfig
+from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.backtest.timeline import GameTimes, Timeline
 from vectra_bot.backtest.venue import FastVenue
 from vectra_bot.backtest.views import FastTick
@@ -42,8 +42,8 @@ MAX_LATENCY_MS: Final = 100
 """Latency up to which every answer of a game comes before the next game is announced."""
 
 
-def play_fast(config: PlayConfig) -> Games:
-    """Play a block and return its table.
+def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
+    """Play a block, or the part of it that *watch* allows, and return its table.
 
     Raises:
         NeedsEngine: the fast driver cannot play it exactly.
@@ -53,7 +53,7 @@ def play_fast(config: PlayConfig) -> Games:
     ours = getcontext()
     setcontext(_CONTEXT.copy())
     try:
-        return FastBlock(config).play()
+        return FastBlock(config).play(watch)
     finally:
         setcontext(ours)
 
@@ -102,8 +102,8 @@ class FastBlock:
         self._mail: deque[tuple[int, Callable[[], None]]] = deque()
         self._alarm = NEVER
 
-    def play(self) -> Games:
-        """Play every game of the block."""
+    def play(self, watch: Watch) -> Games:
+        """Play the games of the block until *watch* ends it."""
         exchange, bot = self.exchange, self.bot
         ended: FastGameData | None = None
         seed, game_id = secret(exchange, self._ids, exchange.first_game)
@@ -112,8 +112,10 @@ class FastBlock:
         for ended in chunks_of(exchange, self.config.games):
             self._guarded(partial(self._game, ended))
             self._check()
+            if watch(bot.holdings.row):
+                break
         self.table.capped = self.venue.market.capped
-        return self.table
+        return self.table.head(bot.holdings.row)
 
     def _check(self) -> None:
         """Look whether the strategy has hidden a refusal, or changed the decimal context permanently."""
@@ -137,8 +139,8 @@ class FastBlock:
                 raise
             source, number = self.config.source, self.config.first + self.bot.holdings.row
             raise StrategyError(
-                f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}: "
-                f"{safe_error(error)}\n{safe_trace(error)}"
+                f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}, "
+                f"tick {self.bot.game.tick}: {safe_error(error)}\n{safe_trace(error)}"
             ) from error
 
     # Requests and answers in progress.

@@ -66,7 +66,7 @@ class PlayConfig:
         latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
         cash: SOL at the start of each block.
         limits: what the strategy may do.
-        exchange: the exchange's options; without a crowd unless it says how many.
+        exchange: the exchange's options; a crowd of None is none.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
     """
@@ -109,7 +109,7 @@ class PlayConfig:
         return configure(self.source.cls, self.settings)
 
     def exchange_config(self) -> ExchangeConfig:
-        """Return the exchange that plays this backtest's games, without the events outside the game."""
+        """Return the exchange that plays this backtest's games; the events outside the game are left out."""
         options = self.exchange
         config = ExchangeConfig.of(
             evolve(options, crowd=options.crowd or 0),
@@ -243,9 +243,9 @@ def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
 
 
 def play_block(config: PlayConfig, watch: Watch = never) -> Games:
-    """Play the games of one block, by the engine if the fast driver cannot play them exactly.
+    """Play the games of one block, or fewer if *watch* ends it.
 
-    Where *watch* ends it, fewer games are played.
+    The engine plays it if the fast driver cannot play it exactly.
     """
     from vectra_bot.backtest.event import play_by_engine
     from vectra_bot.backtest.fast import play_fast
@@ -254,8 +254,8 @@ def play_block(config: PlayConfig, watch: Watch = never) -> Games:
     if config.engine == "event":
         return play_by_engine(config, watch)
     try:
-        return play_fast(config)
+        return play_fast(config, watch)
     except NeedsEngine as refusal:
         games = play_by_engine(config, watch)
-        games.played = Played(engine="event", why={str(refusal): config.games})
+        games.played = Played(engine="event", why={str(refusal): len(games)})
         return games

@@ -9,7 +9,7 @@ import attrs
 import click
 
 from vectra_bot.actions.limits import Limits
-from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.play import BACKTEST_LIMITS
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.options import (
@@ -47,7 +47,7 @@ def backtest(
     same in every backtest and session. They are played in blocks of 10,000, each with a new strategy and
     account, so that the result does not depend on --jobs. Nothing is stored.
     """
-    from vectra_bot.backtest.calls import run_backtest
+    from vectra_bot.backtest.asked.calls import run_backtest
 
     path, chosen = page_path(page), backtest_options(options)
     settings = written_pairs("--set", set_)
@@ -61,7 +61,7 @@ def backtest(
     if as_json:
         print_json(report.to_json())
     else:
-        from vectra_bot.backtest.text import backtest_pairs
+        from vectra_bot.backtest.results.text import backtest_pairs
         from vectra_bot.cli.tables import print_pairs
 
         rows = [*backtest_pairs(report), ("Speed", speed.text())]

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.asked.config import BacktestOptions
+from vectra_bot.backtest.asked.variants import variants_of
 from vectra_bot.backtest.play import BACKTEST_LIMITS
-from vectra_bot.backtest.variants import variants_of
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.backtest import backtest_options
 from vectra_bot.cli.options import GroupedCommand, declared_options, written_pairs
@@ -49,7 +49,7 @@ def compare(
     95 % interval, and how likely luck alone makes such a difference, corrected for the number of
     comparisons.
     """
-    from vectra_bot.backtest.calls import run_comparison
+    from vectra_bot.backtest.asked.calls import run_comparison
 
     path, chosen = page_path(page), backtest_options(options)
     variants = [
@@ -66,7 +66,7 @@ def compare(
     if as_json:
         print_json(found.to_json())
         return stopper.exit_code
-    from vectra_bot.backtest.compare_text import COLUMNS, about_pairs, table_row
+    from vectra_bot.backtest.results.comparison_text import COLUMNS, about_pairs, table_row
     from vectra_bot.cli.tables import print_pairs, print_table
 
     print_table(COLUMNS, [table_row(variant) for variant in found.variants])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from vectra_bot.backtest.text import speed_text
+from vectra_bot.backtest.results.text import speed_text
 from vectra_bot.cli.progress import Steps
 from vectra_bot.clock import WallClock
 from vectra_bot.models.times import NS_PER_S

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from vectra_bot.backtest.text import left_out_pairs, played_pairs, settings_text
+from vectra_bot.backtest.results.text import left_out_pairs, played_pairs, settings_text
 from vectra_bot.report.charts import bar_chart, curve_chart
 from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.parts import PageParts, share, signed, sol, styled, text, whole_page
 from vectra_bot.report.text import luck_text
 
 if TYPE_CHECKING:
-    from vectra_bot.backtest.report import BacktestReport
+    from vectra_bot.backtest.results.report import BacktestReport
 
 
 def backtest_page(report: BacktestReport) -> str:

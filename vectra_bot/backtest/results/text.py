@@ -17,7 +17,7 @@ from vectra_bot.report.text import (
 
 if TYPE_CHECKING:
     from vectra_bot.backtest.games import Played
-    from vectra_bot.backtest.report import BacktestReport
+    from vectra_bot.backtest.results.report import BacktestReport
 
 
 def backtest_pairs(report: BacktestReport) -> Pairs:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from vectra_bot.backtest.compare_text import about_pairs, answers, chance_text
-from vectra_bot.backtest.text import left_out_pairs
+from vectra_bot.backtest.results.comparison_text import about_pairs, answers, chance_text
+from vectra_bot.backtest.results.text import left_out_pairs
 from vectra_bot.report.charts import COLOURS, Axis, lines_chart, range_chart, wide_axis
 from vectra_bot.report.parts import PageParts, signed, styled, text, whole_page
 
 if TYPE_CHECKING:
-    from vectra_bot.backtest.compare import Comparison, Interval, Variant
+    from vectra_bot.backtest.results.comparison import Comparison, Interval, Variant
 
 
 def comparison_page(found: Comparison) -> str:

@@ -15,7 +15,7 @@ from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, PlayConfig
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
-from vectra_bot.params import declared, like, option
+from vectra_bot.params import configure, declared, like, option, settings_of
 from vectra_bot.session.config import SessionConfig, StopFlag
 from vectra_bot.session.header import new_seed
 from vectra_bot.venues.embedded import EmbeddedOptions
@@ -60,11 +60,17 @@ class BacktestOptions(ExchangeOptions):
         return self.jobs or os.cpu_count() or 1
 
     def played(self, source: StrategySource, settings: Mapping[str, Any]) -> PlayConfig:
-        """Return what is played for one strategy with its parameters."""
+        """Return what is played for one strategy with its parameters.
+
+        Raises:
+            ConfigError: a parameter is unknown or its value not allowed.
+        """
+        strategy = configure(source.cls, settings)
+        values = {n: value for n, value in settings_of(strategy).items() if n in settings}
         shared = {field.name: getattr(self, field.name) for field in attrs.fields(ExchangeOptions)}
         return PlayConfig(
             source=source,
-            settings=dict(settings),
+            settings=values,
             games=self.games,
             seed=0 if self.seed is None else self.seed,
             latency_ms=self.latency_ms,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vectra_bot.analysis.pairs import holm, paired_difference
 from vectra_bot.backtest.games import Games, Played
 from vectra_bot.backtest.play import PlayConfig
-from vectra_bot.backtest.report import profit_interval, shown_settings
+from vectra_bot.backtest.results.report import profit_interval, shown_settings
 from vectra_bot.game.amounts import to_sol
 from vectra_bot.report.results import plain
 
@@ -98,20 +98,20 @@ class Comparison:
 
     def to_html(self) -> str:
         """Return the comparison as one page of HTML that needs no other file."""
-        from vectra_bot.backtest.compare_page import comparison_page
+        from vectra_bot.backtest.results.comparison_page import comparison_page
 
         return comparison_page(self)
 
     def __str__(self) -> str:
         """Return the comparison as lines of text."""
-        from vectra_bot.backtest.compare_text import comparison_pairs
+        from vectra_bot.backtest.results.comparison_text import comparison_pairs
         from vectra_bot.report.text import lines
 
         return lines("Comparison", comparison_pairs(self))
 
     def _repr_html_(self) -> str:
         """Return the comparison as a notebook shows it."""
-        from vectra_bot.backtest.compare_page import comparison_fragment
+        from vectra_bot.backtest.results.comparison_page import comparison_fragment
 
         return comparison_fragment(self)
 

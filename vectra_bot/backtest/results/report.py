@@ -164,20 +164,20 @@ class BacktestReport:
 
     def to_html(self) -> str:
         """Return the report as one page of HTML that needs no other file."""
-        from vectra_bot.backtest.page import backtest_page
+        from vectra_bot.backtest.results.page import backtest_page
 
         return backtest_page(self)
 
     def __str__(self) -> str:
         """Return the report as lines of text, as ``vectra-bot backtest`` prints it."""
-        from vectra_bot.backtest.text import backtest_pairs
+        from vectra_bot.backtest.results.text import backtest_pairs
         from vectra_bot.report.text import lines
 
         return lines("Backtest", backtest_pairs(self))
 
     def _repr_html_(self) -> str:
         """Return the report as a notebook shows it."""
-        from vectra_bot.backtest.page import backtest_fragment
+        from vectra_bot.backtest.results.page import backtest_fragment
 
         return backtest_fragment(self)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
-from vectra_bot.backtest.compare import Comparison, comparison
-from vectra_bot.backtest.config import BacktestOptions, seeded
-from vectra_bot.backtest.options import BacktestKeywords
+from vectra_bot.backtest.asked.config import BacktestOptions, seeded
+from vectra_bot.backtest.asked.keywords import BacktestKeywords
 from vectra_bot.backtest.play import Progress, no_progress, play_all, play_config
-from vectra_bot.backtest.report import BacktestReport, backtest_report
-from vectra_bot.backtest.text import speed_text
+from vectra_bot.backtest.results.comparison import Comparison, comparison
+from vectra_bot.backtest.results.report import BacktestReport, backtest_report
+from vectra_bot.backtest.results.text import speed_text
 from vectra_bot.clock import WallClock
 from vectra_bot.errors import ConfigError
 from vectra_bot.loading import resolve_strategy
@@ -112,8 +112,6 @@ def run_comparison(
     options = seeded(options)
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
     configs = [options.played(sources[strategy], given) for _, strategy, given in variants]
-    for config in configs:
-        config.strategy()  # a wrong parameter is refused before anything is played
     with options.stop.obeyed("the comparison"):
         tables = play_all(configs, progress, jobs=options.processes, stop=options.stop)
     played = zip(configs, tables, strict=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectra_bot.backtest.text import left_out_pairs, played_pairs
+from vectra_bot.backtest.results.text import left_out_pairs, played_pairs
 from vectra_bot.report.text import Pairs, signed_sol
 
 if TYPE_CHECKING:
-    from vectra_bot.backtest.compare import Comparison, Interval, Variant
+    from vectra_bot.backtest.results.comparison import Comparison, Interval, Variant
 
 COLUMNS = (
     "variant",
@@ -78,7 +78,7 @@ def about_pairs(found: Comparison) -> Pairs:
 
 def answers(found: Comparison) -> list[str]:
     """Return a sentence for each variant that differs, or one that says that none does."""
-    from vectra_bot.backtest.compare import LEVEL
+    from vectra_bot.backtest.results.comparison import LEVEL
 
     lines = [
         f"{variant.name} makes {'more' if variant.difference > 0 else 'less'} than {found.baseline} "
