@@ -76,7 +76,8 @@ def _beside(
             yield playing.result()
     except BrokenProcessPool as error:
         raise StrategyError(
-            "a process that played games died, perhaps for lack of memory: give fewer --jobs"
+            "a process that played games died: give fewer jobs if memory is short, and call from below "
+            'if __name__ == "__main__" in a script'
         ) from error
     finally:
         ending.value = True

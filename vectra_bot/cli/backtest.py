@@ -24,6 +24,9 @@ from vectra_bot.cli.speed import GameSpeed
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.report.text import Copyable
 
+_MANY_GAMES = 5000
+"""From here on several processes save more time than it takes to start them."""
+
 _EPILOG = """\b
 Examples:
   vectra-bot backtest take-profit --games 10000 --seed 7
@@ -69,8 +72,11 @@ def backtest(
     return stopper.exit_code
 
 
-def backtest_options(options: dict[str, Any]) -> BacktestOptions:
-    """Return what was given on the command line."""
+def backtest_options(options: dict[str, Any], variants: int = 1) -> BacktestOptions:
+    """Return what was given on the command line for a number of variants."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes share the work already
     limits = attrs.evolve(BACKTEST_LIMITS, **given_options(Limits, options))
-    return BacktestOptions(limits=limits, **given_options(BacktestOptions, options))
+    chosen = BacktestOptions(limits=limits, **given_options(BacktestOptions, options))
+    if chosen.jobs is None and chosen.games * variants >= _MANY_GAMES:
+        return attrs.evolve(chosen, jobs=os.cpu_count())
+    return chosen

@@ -51,11 +51,12 @@ def compare(
     """
     from vectra_bot.backtest.asked.calls import run_comparison
 
-    path, chosen = page_path(page), backtest_options(options)
+    path = page_path(page)
     variants = [
         (name, spec, written_pairs("--set", texts))
         for name, spec, texts in variants_of(specs, set_)
     ]
+    chosen = backtest_options(options, len(variants))
     with (
         Stopper(chosen.stop, foreign=True) as stopper,
         quiet_stdout(as_json),

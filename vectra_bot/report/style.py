@@ -87,13 +87,14 @@ border-bottom:1px solid var(--line)}
 .vectra-report .key.line6{border-color:var(--l6)}
 .vectra-report path.line7{stroke:var(--l7)}
 .vectra-report .key.line7{border-color:var(--l7)}
-.vectra-report .range{position:relative;height:22px;min-width:110px}
+.vectra-report .range{position:relative;height:22px;min-width:88px}
 .vectra-report .range .dot{position:absolute;top:7px;width:8px;height:8px;border-radius:4px;margin-left:-4px;
 background:var(--pnl)}
 .vectra-report .wide{overflow-x:auto}
 .vectra-report .heat td{white-space:nowrap}
 .vectra-report .heat span{display:block;padding:2px 8px;border-radius:4px;
 background:color-mix(in srgb,var(--pnl) var(--shade),var(--panel))}
+.vectra-report data{white-space:nowrap}
 .vectra-report .axis{position:relative;font-size:.72rem;color:var(--soft);font-variant-numeric:tabular-nums}
 .vectra-report .axis span{position:absolute;white-space:nowrap}
 .vectra-report .y span{right:6px;transform:translateY(-50%)}

@@ -59,7 +59,7 @@ def run_backtest(
     """Play a backtest and return its report."""
     config = seeded(options).played(resolve_strategy(strategy), settings)
     with options.stop.obeyed("the backtest"):
-        table = play_config(config, progress, jobs=options.processes, stop=options.stop)
+        table = play_config(config, progress, jobs=options.jobs or 1, stop=options.stop)
     return backtest_report(config, table, ended=options.stop.reason or PLAYED)
 
 
@@ -113,7 +113,7 @@ def run_comparison(
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
     configs = [options.played(sources[strategy], given) for _, strategy, given in variants]
     with options.stop.obeyed("the comparison"):
-        tables = play_all(configs, progress, jobs=options.processes, stop=options.stop)
+        tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop)
     played = zip(configs, tables, strict=True)
     names = [name for name, _, _ in variants]
     return comparison(dict(zip(names, played, strict=True)), ended=options.stop.reason or PLAYED)

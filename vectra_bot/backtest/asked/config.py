@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
@@ -31,7 +30,8 @@ class BacktestOptions(ExchangeOptions):
         cash: SOL at the start of each block of games.
         latency_ms: one way to the exchange, milliseconds.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange: the result is the same.
-        jobs: processes; as many as there are processors if None. The result does not depend on it.
+        jobs: processes; one if None. The result does not depend on it. A script that gives more must call
+            from below ``if __name__ == "__main__"``, as for :mod:`multiprocessing`.
         limits: what a strategy may do; Limits or a dict of them.
         stop: ends the backtest after the running game when it is set.
     """
@@ -45,7 +45,11 @@ class BacktestOptions(ExchangeOptions):
         help="What plays: the fast driver, or the engine on the exchange; results are the same.",
     )
     jobs: int | None = option(
-        None, low=1, high=1024, shown="one for each processor", help="Play in N processes."
+        None,
+        low=1,
+        high=1024,
+        shown="one for each processor from 5000 games on",
+        help="Play in N processes; the result is the same.",
     )
     latency_ms: int = like(EmbeddedOptions, "latency_ms")
     crowd: int | None = like(
@@ -53,11 +57,6 @@ class BacktestOptions(ExchangeOptions):
     )
     limits: Limits = like(SessionConfig, "limits", default=BACKTEST_LIMITS)
     stop: StopFlag = like(SessionConfig, "stop")
-
-    @property
-    def processes(self) -> int:
-        """Return the number of processes."""
-        return self.jobs or os.cpu_count() or 1
 
     def played(self, source: StrategySource, settings: Mapping[str, Any]) -> PlayConfig:
         """Return what is played for one strategy with its parameters.

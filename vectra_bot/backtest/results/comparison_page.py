@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -10,10 +11,10 @@ from attrs import define
 from vectra_bot.backtest.results.comparison_text import about_pairs, answers, chance_text
 from vectra_bot.backtest.results.text import left_out_pairs
 from vectra_bot.report.charts import COLOURS, Axis, lines_chart, range_chart, wide_axis
-from vectra_bot.report.parts import PageParts, signed, styled, text, whole_page
+from vectra_bot.report.parts import PageParts, styled, text, whole_page
 
 if TYPE_CHECKING:
-    from vectra_bot.backtest.results.comparison import Comparison, Interval, Variant
+    from vectra_bot.backtest.results.comparison import Comparison, Interval
 
 
 def comparison_page(found: Comparison) -> str:
@@ -53,52 +54,42 @@ class _Parts(PageParts):
         )
 
     def means(self) -> str:
-        rows = []
         axis = wide_axis([0.0, *_ends(v.interval for v in self.found.variants)])
-        for at, variant in enumerate(self.found.variants):
-            key = f"variants[{at}]"
-            chart = ""
-            if variant.interval is not None and variant.mean is not None:
-                low, high = map(float, variant.interval)
-                chart = range_chart(axis, low, float(variant.mean), high)
-            rows.append(
-                (
-                    text(variant.name),
-                    self.number(f"{key}.bets"),
-                    self.number(f"{key}.mean", signed),
-                    self._interval(f"{key}.interval", variant.interval),
-                    chart,
-                    self.number(f"{key}.expected", signed, "unknown"),
-                )
+        rows = [
+            (
+                f"{text(variant.name)}<p>{self.number(f'variants[{at}].bets')} bets</p>",
+                self.number(f"variants[{at}].mean", _brief),
+                self._range(axis, f"variants[{at}].interval", variant.mean, variant.interval),
+                self.number(f"variants[{at}].expected", _brief, "unknown"),
             )
-        columns = ("variant", "bets", "per game", "95 % interval", "", "expected by the law")
-        return (
-            '<section><h2>Profit per game, SOL</h2><div class="wide">'
-            f"{self.table(columns, rows)}</div></section>"
-        )
+            for at, variant in enumerate(self.found.variants)
+        ]
+        table = self.table(("variant", "per game", "95 % interval", "by the law"), rows)
+        return f'<section><h2>Profit per game, SOL</h2><div class="wide">{table}</div></section>'
 
     def differences(self) -> str:
-        rows = []
         others = self.found.variants[1:]
         axis = wide_axis([0.0, *_ends(v.difference_interval for v in others)])
-        for at, variant in enumerate(others, 1):
-            key = f"variants[{at}]"
-            rows.append(
-                (
-                    text(variant.name),
-                    self.number(f"{key}.difference", signed),
-                    self._interval(f"{key}.difference_interval", variant.difference_interval),
-                    _range(axis, variant),
-                    self.number(f"{key}.p", chance_text),
-                    self.number(f"{key}.p_corrected", chance_text),
-                )
+        rows = [
+            (
+                text(variant.name),
+                self.number(f"variants[{at}].difference", _brief),
+                self._range(
+                    axis,
+                    f"variants[{at}].difference_interval",
+                    variant.difference,
+                    variant.difference_interval,
+                ),
+                self.number(f"variants[{at}].p_corrected", chance_text),
             )
-        columns = ("variant", "difference", "95 % interval", "", "p", "corrected p")
+            for at, variant in enumerate(others, 1)
+        ]
+        table = self.table(("variant", "difference", "95 % interval", "p"), rows)
         return (
             f"<section><h2>Difference from {text(self.found.baseline)}, SOL per game</h2>"
-            f'<div class="wide">{self.table(columns, rows)}</div><p>p is the chance that luck alone makes '
-            "a difference this large. The corrected one allows for the number of comparisons: any of them "
-            "is 0.05 or below by luck alone in at most 5 % of pages like this one.</p></section>"
+            f'<div class="wide">{table}</div><p>p is the chance that luck alone makes a difference this '
+            "large, corrected for the number of comparisons: one of them is 0.05 or below by luck alone on "
+            "at most 5 % of pages like this one.</p></section>"
         )
 
     def curves(self) -> str:
@@ -109,17 +100,20 @@ class _Parts(PageParts):
         chart = lines_chart(lines, title="profit by game", across_name="games ended")
         return f"<section><h2>Profit by game, SOL</h2>{chart}{rest}</section>"
 
-    def _interval(self, key: str, interval: Interval | None) -> str:
-        if interval is None:
+    def _range(
+        self, axis: Axis, key: str, middle: Decimal | None, interval: Interval | None
+    ) -> str:
+        """Return an interval as a line and as numbers."""
+        if interval is None or middle is None:
             return "too few bets"
-        return f"{self.number(f'{key}[0]', signed)} to {self.number(f'{key}[1]', signed)}"
+        low, high = map(float, interval)
+        numbers = f"{self.number(f'{key}[0]', _brief)} to {self.number(f'{key}[1]', _brief)}"
+        return f"{range_chart(axis, low, float(middle), high)}{numbers}"
 
 
-def _range(axis: Axis, variant: Variant) -> str:
-    if variant.difference_interval is None or variant.difference is None:
-        return ""
-    low, high = map(float, variant.difference_interval)
-    return range_chart(axis, low, float(variant.difference), high)
+def _brief(amount: float) -> str:
+    """Return SOL per game with six decimals."""
+    return f"{amount:+.6f}"
 
 
 def _ends(intervals: Iterable[Interval | None]) -> list[float]:

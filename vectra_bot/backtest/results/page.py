@@ -142,7 +142,6 @@ class _Parts(PageParts):
         number = self.number
         rows = [
             ("Drawdown, SOL", number("drawdown.amount", sol)),
-            ("of the peak", number("drawdown.share", share)),
             ("Lowest after game", number("drawdown.game")),
             ("Ticks at risk", number("exposure.ticks")),
             ("of all ticks", number("exposure.share", share)),

@@ -5,6 +5,7 @@ Imports backtest, errors, exchange, params and serde.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from attrs import asdict, fields, frozen
 
-from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.play import BLOCK_GAMES
 from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeConfig
@@ -90,6 +91,7 @@ class SweepConfig(BacktestOptions):
         help="A parameter that varies: KEY (as declared), KEY=LOW:HIGH[:log|:STEP] or KEY=VALUE,VALUE.",
     )
     games: int = like(BacktestOptions, "games", default=2_000, help="Games that each set plays.")
+    jobs: int | None = like(BacktestOptions, "jobs", shown="one for each processor")
     seed: int = option(1, low=0, high=2**63 - 1, help="Seed of games, drawn sets and samplers.")
     grid: bool | None = option(None, flag="--grid", help="Try every combination (the default).")
     random: int | None = option(
@@ -152,6 +154,11 @@ class SweepConfig(BacktestOptions):
             {name: repr(value) for name, value in given.items() if name not in _NO_TERMS}
             | {f"limits.{name}": repr(value) for name, value in limits.items()}
         )
+
+    @property
+    def processes(self) -> int:
+        """Return the number of processes."""
+        return self.jobs or os.cpu_count() or 1
 
     @property
     def method(self) -> str:

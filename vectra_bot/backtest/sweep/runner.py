@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from attrs import define, field, fields, frozen
 
-from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkFolder, ChunkKey
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 
 from vectra_bot.analysis.intervals import Mean
+from vectra_bot.backtest.results.text import played_pairs
 from vectra_bot.backtest.sweep.report import SweepReport, sol_of
 from vectra_bot.backtest.sweep.space import shown
-from vectra_bot.backtest.text import played_pairs
 from vectra_bot.report.parts import signed
 from vectra_bot.report.text import denied_text
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, evolve, frozen
 
 import vectra_bot
-from vectra_bot.backtest.config import BacktestOptions
+from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.play import play_block
 from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
 from vectra_bot.config import read_secret
@@ -59,9 +59,15 @@ class ChunkTask:
             StrategyError: the strategy raised.
         """
         source = _loaded(self.spec, self.key.code)
-        config = self.options.played(source, given_settings(self.settings))
+        settings = given_settings(self.settings)
+        block = evolve(
+            self.options.played(source, settings),
+            settings=settings,
+            first=self.key.first,
+            games=self.key.games,
+        )
         try:
-            games = play_block(evolve(config, first=self.key.first, games=self.key.games))
+            games = play_block(block)
         except StrategyError as error:
             raise StrategyError(f"with {self.varied}: {error}") from error
         return Chunk(
