@@ -66,7 +66,7 @@ class PlayConfig:
         latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
         cash: SOL at the start of each block.
         limits: what the strategy may do.
-        exchange: the exchange's options; without a crowd unless it says how many.
+        exchange: the exchange's options; a crowd of None is none.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
     """
@@ -109,7 +109,7 @@ class PlayConfig:
         return configure(self.source.cls, self.settings)
 
     def exchange_config(self) -> ExchangeConfig:
-        """Return the exchange that plays this backtest's games, without the events outside the game."""
+        """Return the exchange that plays this backtest's games; the events outside the game are left out."""
         options = self.exchange
         config = ExchangeConfig.of(
             evolve(options, crowd=options.crowd or 0),

@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Compare strategies or parameters over the same games.",
     ),
     "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
+    "sweep": (
+        "vectra_bot.cli.sweep:sweep",
+        "Try many sets of parameters; judge the best by luck.",
+    ),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",

@@ -11,10 +11,14 @@ from vectra_bot.models.times import NS_PER_S
 
 
 class GameSpeed:
-    """The progress callback of a backtest, for a block of code."""
+    """The progress callback of a backtest, for a block of code.
+
+    Attributes:
+        what: the text before the figures.
+    """
 
     def __init__(self, what: str, *, shown: bool) -> None:
-        self._what = what
+        self.what = what
         self._steps = Steps(verbose=shown)
         self._clock = WallClock()
         self._began_ns = self._clock.monotonic_ns()
@@ -29,7 +33,7 @@ class GameSpeed:
             return
         self._shown_ns = now_ns
         text = speed_text(done, total, self.seconds)
-        self._steps(self._what, done, total, f": {text}")
+        self._steps(self.what, done, total, f": {text}")
 
     @property
     def seconds(self) -> float:

@@ -40,6 +40,7 @@ def param(
     low: Any = None,
     high: Any = None,
     choices: Sequence[Any] | None = None,
+    log: bool = False,
     secret: bool = False,
     help: str = "",  # noqa: A002 - the word users look for
 ) -> Any:
@@ -50,6 +51,7 @@ def param(
         low: smallest allowed value.
         high: largest allowed value.
         choices: the only allowed values.
+        log: a sweep spreads values evenly by ratio, 0.01 0.1 1, and not by difference.
         secret: the value is text that nothing shows or stores: journals, reports, logs and messages only
             say that it was set. It is given as ``env:NAME`` or ``file:PATH`` on the command line, as
             ``{ env = "NAME" }`` or ``{ file = "PATH" }`` in TOML, as itself in Python only.
@@ -58,7 +60,14 @@ def param(
     Example:
         ``stake: Decimal = param("0.01", low="0.001", high="5")``
     """
-    meta = {"low": low, "high": high, "choices": choices, "secret": secret, "help": help}
+    meta = {
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "log": log,
+        "secret": secret,
+        "help": help,
+    }
     return attrs.field(default=default, metadata={_META: meta})
 
 
@@ -162,6 +171,7 @@ def _describe(field: attrs.Attribute[Any], kind: Any) -> Parameter:
         low=meta.get("low"),
         high=meta.get("high"),
         choices=None if choices is None else tuple(choices),
+        log=meta.get("log", False),
         help=meta.get("help", ""),
         secret=meta.get("secret", False),
     )

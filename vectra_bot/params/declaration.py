@@ -69,6 +69,7 @@ class Parameter:
     low: Any = None
     high: Any = None
     choices: tuple[Any, ...] | None = None
+    log: bool = False
     help: str = ""
     secret: bool = False
 

@@ -91,6 +91,9 @@ border-bottom:1px solid var(--line)}
 .vectra-report .range .dot{position:absolute;top:7px;width:8px;height:8px;border-radius:4px;margin-left:-4px;
 background:var(--pnl)}
 .vectra-report .wide{overflow-x:auto}
+.vectra-report .heat td{white-space:nowrap}
+.vectra-report .heat span{display:block;padding:2px 8px;border-radius:4px;
+background:color-mix(in srgb,var(--pnl) var(--shade),var(--panel))}
 .vectra-report data{white-space:nowrap}
 .vectra-report .axis{position:relative;font-size:.72rem;color:var(--soft);font-variant-numeric:tabular-nums}
 .vectra-report .axis span{position:absolute;white-space:nowrap}

@@ -1,0 +1,226 @@
+"""The work of a sweep's processes: a chunk of games played from a description that any process can read.
+
+A task names the strategy, so that a worker on another machine loads it from its own file; it refuses to play
+another version of the code than the one the task was made for.
+Imports backtest, config, errors, loading and params; joblib, and distributed for Dask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict, evolve, frozen
+
+import vectra_bot
+from vectra_bot.backtest.asked.config import BacktestOptions
+from vectra_bot.backtest.play import play_block
+from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
+from vectra_bot.config import read_secret
+from vectra_bot.errors import ConfigError, InputError, StrategyError
+from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.params import WrittenText
+from vectra_bot.serde import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@frozen(kw_only=True)
+class ChunkTask:
+    """A chunk to play.
+
+    Attributes:
+        key: of the chunk.
+        spec: the strategy, as :func:`~vectra_bot.loading.resolve_strategy` takes it.
+        settings: parameters as they were given; text may refer to a secret.
+        varied: those that the sweep varies, as messages show them.
+        options: what the games are played under.
+    """
+
+    key: ChunkKey
+    spec: str
+    settings: Mapping[str, Any]
+    varied: str
+    options: BacktestOptions
+
+    def play(self) -> bytes:
+        """Play the chunk and return it packed.
+
+        Raises:
+            InputError: this process has another version of the code.
+            StrategyError: the strategy raised.
+        """
+        source = _loaded(self.spec, self.key.code)
+        settings = given_settings(self.settings)
+        block = evolve(
+            self.options.played(source, settings),
+            settings=settings,
+            first=self.key.first,
+            games=self.key.games,
+        )
+        try:
+            games = play_block(block)
+        except StrategyError as error:
+            raise StrategyError(f"with {self.varied}: {error}") from error
+        return Chunk(
+            pnl=games.pnl,
+            expected=games.expected,
+            entries=int(games.entries.sum()),
+            bets=int(games.bets.sum()),
+            stake=int(games.stake.sum()),
+            prizes=int(games.prizes.sum()),
+            denials=dict(games.denials),
+            unknown=tuple(sorted(games.unknown)),
+            engine=games.played.engine,
+            why=games.played.why,
+        ).pack(self.key)
+
+
+@frozen
+class Pool:
+    """Processes that play tasks, by joblib.
+
+    Attributes:
+        backend: ``loky``, ``dask``, or another backend that is registered with joblib, such as ``ray``.
+        jobs: processes; those of a running Dask cluster are as many as it has.
+        scheduler: address of a running Dask scheduler; without one, a cluster of *jobs* workers on this
+            machine is started for the sweep.
+    """
+
+    backend: str = "loky"
+    jobs: int = 1
+    scheduler: str | None = None
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Pool]:
+        """Have the processes ready during the block.
+
+        Raises:
+            InputError: joblib or Dask is not installed, or the scheduler cannot be reached.
+        """
+        joblib = needed("joblib", "sweep")
+        with contextlib.ExitStack() as stack:
+            if self.backend == "dask":
+                stack.enter_context(self._client())
+            try:
+                config = joblib.parallel_config(self.backend, n_jobs=self._width)
+            except ValueError:
+                raise InputError(
+                    f"--backend was {self.backend!r}: give loky, dask or one that is registered with joblib"
+                ) from None
+            stack.enter_context(config)
+            yield self
+
+    def results(self, tasks: Iterable[ChunkTask]) -> Iterator[tuple[ChunkKey, bytes]]:
+        """Yield each task's key and packed chunk, as they are finished; a few tasks are read ahead."""
+        import joblib
+
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        found = parallel(joblib.delayed(_played)(task) for task in tasks)
+        with contextlib.closing(found):
+            yield from found
+
+    @property
+    def _width(self) -> int:
+        return -1 if self.scheduler is not None else self.jobs
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[None]:
+        distributed = needed("distributed", "dask")
+        if self.scheduler is None:
+            cluster: Any = distributed.LocalCluster(
+                n_workers=self.jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+            )
+        else:
+            cluster = contextlib.nullcontext(self.scheduler)
+        with cluster as address:
+            try:
+                client = distributed.Client(address)
+            except (OSError, TimeoutError, ValueError) as error:
+                raise InputError(
+                    f"--scheduler {self.scheduler!r} cannot be reached ({error}): give the address of a "
+                    "running Dask scheduler, e.g. tcp://127.0.0.1:8786"
+                ) from error
+            with client:
+                yield
+
+
+def needed(module: str, extra: str) -> Any:
+    """Return a module that an extra of this project installs.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"{module} is not installed, which this needs: pip install 'vectra-bot[{extra}]'"
+        ) from error
+
+
+def given_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *settings* whose text may refer to a secret, as on a command line."""
+    return {
+        name: WrittenText(value, read_secret) if isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+
+
+def code_of(source: StrategySource) -> str:
+    """Return the digest of everything that a strategy's results follow from, but for its parameters.
+
+    Raises:
+        ConfigError: its source is not in a file, so that no other process could load it.
+    """
+    if not source.source_sha256 or source.cls.__module__ == "__main__":
+        raise ConfigError(
+            f"the source of {source.name} is not in a file that other processes can import: write the class "
+            "to a file and give ./file.py"
+        )
+    origin = asdict(source.origin) | {"spec": source.name, "class": source.cls.__qualname__}
+    return hashlib.sha256(
+        canonical_json(origin | {"package": package_digest()}).encode()
+    ).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Return the digest of this package's own sources."""
+    digest = hashlib.sha256()
+    root = Path(vectra_bot.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@cache
+def _loaded(spec: str, code: str) -> StrategySource:
+    source = resolve_strategy(spec)
+    if code_of(source) != code:
+        raise InputError(
+            f"a worker has another version of {spec} or of vectra-bot than this process: install the same"
+        )
+    return source
+
+
+def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
+    if multiprocessing.parent_process() is not None:
+        with contextlib.suppress(ValueError):  # in a thread of a Dask worker
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    return task.key, task.play()
+
+
+__all__ = ["ChunkTask", "Pool", "code_of", "given_settings", "needed", "package_digest"]
