@@ -9,10 +9,11 @@ page and sends orders on the page's connection, while somebody presses the page'
 store must have a proof of every action that was sent, each request must have reached the exchange once, every
 ping of the page must be answered, and the browser must listen on no port.
 
-`decision_to_sent_ms` is the time from the game frame that an action was decided on to the browser's report
-that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the
-journal, `click_to_intent_ms` the time from a click to the person's action. One JSON object is printed, with
-`over_goal`; the exit code is 1 if that is not empty.
+The session is a process of its own, beside the exchange and the page. `decision_to_sent_ms` is the time from
+the strategy's call to the browser's report that the frame left: the journal is on the disk before.
+`hand_over_to_sent_ms` is the part without the journal, `tick_to_sent_ms` the time from the receipt of the
+game frame that the action was decided on, `click_to_intent_ms` the time from a click to the person's action.
+One JSON object is printed, with `over_goal`; the exit code is 1 if that is not empty.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ import argparse
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +71,13 @@ LIMITS = {
 class Alternating(Strategy):
     """Buys when there is no position, and sells when there is one, every second tick."""
 
+    decided_ns = 0  # of the last order, by the clock of intervals
+
     def on_game_tick(self, tick: GameTick, game: GameView) -> None:
         """Act at every second tick."""
         if game.tick % 2 or self.actions.pending:
             return
+        type(self).decided_ns = time.perf_counter_ns()
         if self.position:
             self.actions.sell()
         else:
@@ -87,15 +94,16 @@ def quantiles(values: list[float]) -> dict[str, float | int | None]:
 
 
 @contextlib.contextmanager
-def timed(taken: list[float]) -> Iterator[None]:
-    """Measure how long the gateway takes for a command, in ms."""
+def timed(taken: Callable[[tuple[float, float]], None]) -> Iterator[None]:
+    """Call *taken* for each command sent, with the times since its decision and its hand-over, in ms."""
     send = BrowserGateway.send
 
     async def measured(self: BrowserGateway, command: Any) -> SendResult:
         start = time.perf_counter_ns()
         result = await send(self, command)
         if result.sent:
-            taken.append((time.perf_counter_ns() - start) / 1e6)
+            now = time.perf_counter_ns()
+            taken(((now - Alternating.decided_ns) / 1e6, (now - start) / 1e6))
         return result
 
     BrowserGateway.send = measured  # type: ignore[method-assign]
@@ -105,6 +113,32 @@ def timed(taken: list[float]) -> Iterator[None]:
         BrowserGateway.send = send  # type: ignore[method-assign]
 
 
+def trade(link: Connection, url: str, root: Path) -> None:
+    """Run the session until *link* says to stop, and send it the times of each command: a process."""
+    stop = StopFlag()
+
+    def wait() -> None:
+        link.recv()
+        stop.set("measured")
+
+    threading.Thread(target=wait, daemon=True).start()
+    config = LiveConfig(
+        strategy=Alternating,
+        venue=url,
+        account=PLAYER,
+        live=LiveOptions(
+            enabled=True, account=PLAYER, terms="2026-01-31 A benchmark on the loopback"
+        ),
+        limits=LIMITS,
+        browser=BrowserSettings(browser=True, browser_profile=root / "profile"),
+        store=root / "store",
+        session_id="benchmark",
+        stop=stop,
+    )
+    with timed(link.send):
+        asyncio.run(run_live(config))
+
+
 class Measurement:
     """One run: a served exchange, a page, a session, and somebody at the page."""
 
@@ -112,9 +146,8 @@ class Measurement:
         self.actions = actions
         self.clicks = clicks
         self.root = root
-        self.stop = StopFlag()
         self.requests: Counter[str] = Counter()
-        self.taken: list[float] = []
+        self.taken: list[tuple[float, float]] = []
         self.loads: list[float] = []
         self.profile = BrowserProfile(root / "profile")
 
@@ -129,12 +162,8 @@ class Measurement:
             await site.ask("login", TOKEN)
             await asyncio.sleep(2)  # the page is connected and logged in before anything attaches
             person = asyncio.create_task(self._press(site))
-            watch = asyncio.create_task(self._watch())
-            with timed(self.taken):
-                async with asyncio.timeout(LIMIT_S):
-                    await run_live(self._config(site.url))
+            await self._trade(site.url)
             person.cancel()
-            watch.cancel()
             await asyncio.sleep(1.5)
             page = await site.ask("look")
             ports = listening(descendants(self._keeper()))
@@ -146,39 +175,42 @@ class Measurement:
     def _note(self, record: RequestRecord) -> None:
         self.requests[record.trace_id or ""] += 1
 
-    def _config(self, url: str) -> LiveConfig:
-        return LiveConfig(
-            strategy=Alternating,
-            venue=url,
-            account=PLAYER,
-            live=LiveOptions(
-                enabled=True, account=PLAYER, terms="2026-01-31 A benchmark on the loopback"
-            ),
-            limits=LIMITS,
-            browser=BrowserSettings(browser=True, browser_profile=self.profile.folder),
-            store=self.root / "store",
-            session_id="benchmark",
-            stop=self.stop,
-        )
+    async def _trade(self, url: str) -> None:
+        """Run the session in a process until everything was sent and pressed."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=trade, args=(theirs, url, self.root))
+        process.start()
+        theirs.close()
+        ends = time.monotonic() + LIMIT_S
+        while len(self.taken) < self.actions or self._pressed() < 3 * self.clicks:
+            if not process.is_alive() or time.monotonic() > ends:
+                raise SystemExit("the session ended before everything was sent")
+            self._read(ours)
+            self.loads.append(os.getloadavg()[0])
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(3)
+        ours.send("stop")
+        while process.is_alive():
+            self._read(ours)
+            await asyncio.sleep(0.1)
+        process.join()
+
+    def _read(self, link: Connection) -> None:
+        with contextlib.suppress(EOFError):
+            while link.poll():
+                self.taken.append(link.recv())
+
+    def _pressed(self) -> int:
+        return sum(self.requests.values()) - len(self.taken)
 
     async def _press(self, site: PageSite) -> None:
         """Press each button in turn."""
-        while not self.taken:  # noqa: ASYNC110 - the gateway's list is filled by the session
+        while not self.taken:  # noqa: ASYNC110 - the session's process fills it
             await asyncio.sleep(0.1)
         for number in range(3 * self.clicks):
             await site.ask("press", ("buy", "quarter", "sidebet")[number % 3])
             await asyncio.sleep(0.25)
-
-    async def _watch(self) -> None:
-        """End the session when everything was sent and pressed."""
-        while True:
-            self.loads.append(os.getloadavg()[0])
-            pressed = sum(self.requests.values()) - len(self.taken)
-            if len(self.taken) >= self.actions and pressed >= 3 * self.clicks:
-                await asyncio.sleep(3)
-                self.stop.set("measured")
-                return
-            await asyncio.sleep(0.1)
 
     def _figures(self, page: dict[str, Any], ports: list[str]) -> dict[str, Any]:
         bot, human, sent_ms = self._stored()
@@ -201,8 +233,9 @@ class Measurement:
             "pings_answered": page["pongs"],
             "page_errors": page["errors"],
             "listening_ports": ports,
-            "decision_to_sent_ms": quantiles(sent_ms),
-            "hand_over_to_sent_ms": quantiles(self.taken),
+            "decision_to_sent_ms": quantiles([decided for decided, _ in self.taken]),
+            "hand_over_to_sent_ms": quantiles([handed for _, handed in self.taken]),
+            "tick_to_sent_ms": quantiles(sent_ms),
             "click_to_intent_ms": quantiles(late),
             "load": round(max(self.loads), 2),
         }
@@ -210,7 +243,7 @@ class Measurement:
         return figures
 
     def _stored(self) -> tuple[list[PlayerAction], list[PlayerAction], list[float]]:
-        """Return the actions of the bot and of the person, and the times from decision to sent."""
+        """Return the actions of the bot and of the person, and the times from their tick to sent."""
         bot, human, sent_ms, decided = [], [], [], {}
         for entry in read_journal(self.root / "store" / "journals" / "benchmark"):
             if entry.kind == "intent":
