@@ -13,12 +13,18 @@ from vectra_bot.errors import ConfigError
 from vectra_bot.game import rules
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff, ShortTerms
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.params import Heading, Refused, convert, declared, like, option
 from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 from vectra_bot.wire.states import WireFormat
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z: the default start of the exchange's clock."""
+
+GAME_MS = 66_000
+"""Mean time from one game's announcement to the next one's: what dates the games of a seed."""
+
+MAX_FIRST_GAME = 50_000_000  # with the games after it, still before the year 2200
 
 DEFAULT_CROWD = 300
 MAX_CROWD = 3_000
@@ -253,7 +259,9 @@ class ExchangeConfig(ExchangeOptions):
 
     Attributes:
         seed: the session's seed; seeds, ids, jitter and crowd are derived from it by SHA-256.
-        start_ns: start of the exchange's clock, nanoseconds since the epoch, UTC.
+        start_ns: start of the clock of an exchange that begins with game 0, nanoseconds since the epoch, UTC.
+        first_game: number of the first game under the seed. A game has the same seed and id, so the same
+            prices, whatever game the exchange begins with; its clock begins :data:`GAME_MS` later per game.
         crowd: number of simulated players besides the clients; 0 for none.
         planted: number of players of the crowd, for tests of analyses, who see each next price in advance;
             all other players have no skill.
@@ -273,6 +281,7 @@ class ExchangeConfig(ExchangeOptions):
 
     seed: int | str = 1
     start_ns: int = START_NS
+    first_game: int = option(0, low=0, high=MAX_FIRST_GAME, flag=None)
     crowd: int = like(ExchangeOptions, "crowd", default=DEFAULT_CROWD)
     planted: int = option(0, low=0, high=MAX_CROWD, flag=None)
     past_games: int = option(
@@ -296,11 +305,20 @@ class ExchangeConfig(ExchangeOptions):
             )
 
     @classmethod
-    def of(cls, options: ExchangeOptions, *, seed: int, start_ns: int) -> Self:
+    def of(cls, options: ExchangeOptions, *, seed: int, start_ns: int, first_game: int = 0) -> Self:
         """Return the config with a user's *options* and defaults for the rest."""
         given = {known.name: getattr(options, known.name) for known in fields(ExchangeOptions)}
         given = {name: value for name, value in given.items() if value is not None}
-        return cls(**given, seed=seed, start_ns=start_ns)
+        return cls(**given, seed=seed, start_ns=start_ns, first_game=first_game)
+
+    @property
+    def begins_ns(self) -> int:
+        """Return when the exchange's clock begins: with the announcement of its first game."""
+        return self.announced_ns(self.first_game)
+
+    def announced_ns(self, number: int) -> int:
+        """Return the nominal time of the announcement of game *number*, which dates its id."""
+        return self.start_ns + number * GAME_MS * NS_PER_MS
 
 
 @frozen

@@ -24,13 +24,13 @@ from vectra_bot.wire.frames import ack_text, event_text
 from vectra_bot.wire.payloads import AckPayload
 from vectra_bot.wire.requests import Request
 
+_COINS = {None: Coin.SOL, rules.SOL_ADDRESS: Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
+_ROUNDS: Mapping[str, str] = {"bbc_predict": BBC, "candleflip_bet": CANDLEFLIP}
 _LEAST = to_lamports(rules.MIN_STAKE)
 _MOST = {
     Coin.SOL: to_lamports(rules.MAX_STAKE),
     Coin.PRACTICE: to_lamports(rules.PRACTICE_MAX_STAKE),
 }
-_COINS = {None: Coin.SOL, rules.SOL_ADDRESS: Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
-_ROUNDS: Mapping[str, str] = {"bbc_predict": BBC, "candleflip_bet": CANDLEFLIP}
 _EXITS = ("sell", "short_close")
 _SHORTS = ("short_open", "short_close")
 
@@ -41,6 +41,107 @@ class _Verdict:
 
     amount: int
     reason: str = ""
+
+
+class Judge:
+    """Checks requests against the market in force; changes nothing.
+
+    Args:
+        market: the running game and its accounts.
+        sidegames: the rounds that accept stakes; None where there are none.
+        leverage_level: level from which leverage is offered.
+    """
+
+    def __init__(self, market: Market, sidegames: SideGames | None, leverage_level: int) -> None:
+        self._market = market
+        self._sidegames = sidegames
+        self._leverage_level = leverage_level
+
+    def judge(self, account: VenueAccount, request: Request) -> _Verdict:
+        """Check the request at the price in force; nothing changes."""
+        kind = request.kind
+        closed = "" if kind in _ROUNDS else self._closed(kind)
+        if closed:
+            return _Verdict(0 if kind in _EXITS else request.amount or 0, closed)
+        if kind == "sell":
+            return self._judge_sell(account, request)
+        if kind == "short_close":
+            return self._judge_short_close(account)
+        amount = request.amount
+        if amount is None:
+            return _Verdict(0, "Invalid amount")
+        return _Verdict(amount, self._stake_problem(account, request, amount))
+
+    def _closed(self, kind: str) -> str:
+        if self._market.rugged:
+            return "Game has rugged"
+        if not self._market.open:
+            return "Trading is closed until the presale"
+        if self._market.presale:
+            if kind == "sell":
+                return "No sells in the presale"
+            if kind in _SHORTS:
+                return "No shorts in the presale"
+        return ""
+
+    def _judge_sell(self, account: VenueAccount, request: Request) -> _Verdict:
+        percentage = request.percentage
+        if percentage is None or not 1 <= percentage <= 100:
+            return _Verdict(0, "Percentage must be a whole number from 1 to 100")
+        try:
+            return _Verdict(account.ledger.quote_sell(percentage, self._market.price))
+        except LedgerError:
+            return _Verdict(0, "No position to sell")
+
+    def _judge_short_close(self, account: VenueAccount) -> _Verdict:
+        short = account.ledger.short
+        if short is None or self._market.is_closing(account):
+            return _Verdict(0, "No short position to close")
+        return _Verdict(short.value(self._market.price, self._market.terms))
+
+    def _stake_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+        most = _MOST[account.coin]
+        if not _LEAST <= amount <= most:
+            return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
+        if amount > account.ledger.free:
+            return f"Insufficient funds: {to_sol(account.ledger.free):f} SOL free"
+        if request.kind == "buy":
+            return self._buy_problem(account, request, amount)
+        if request.kind == "short_open":
+            return "A short position is already open" if account.ledger.short is not None else ""
+        if request.kind == "sidebet":
+            return self._sidebet_problem(account, request)
+        return self._round_problem(account, request)
+
+    def _buy_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+        leverage = 1 if request.leverage is None else request.leverage
+        if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
+            return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
+        if leverage > 1 and account.level < self._leverage_level:
+            return f"Leverage is offered from level {self._leverage_level}"
+        if not buy_qty(amount, self._market.price):
+            return "Amount buys nothing at this price"
+        return ""
+
+    def _sidebet_problem(self, account: VenueAccount, request: Request) -> str:
+        address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
+        coin = _COINS.get(address) if address is None or isinstance(address, str) else None
+        if coin is not account.coin:
+            return "The side bet is in another coin than the selected one"
+        if request.payload.get("xPayout", rules.SIDEBET_PAYOUT_X) != rules.SIDEBET_PAYOUT_X:
+            return f"Side bets pay {rules.SIDEBET_PAYOUT_X} times the stake"
+        if account.ledger.sidebet is not None:
+            return "A side bet is already open"
+        return ""
+
+    def _round_problem(self, account: VenueAccount, request: Request) -> str:
+        if self._sidegames is None:
+            return "Side games are not offered"
+        try:
+            self._sidegames.check(account, _ROUNDS[request.kind], request.choice, request.round_id)
+        except LedgerError as error:
+            return str(error)
+        return ""
 
 
 class Desk:
@@ -57,6 +158,7 @@ class Desk:
         on_request: Callable[[RequestRecord], None] | None,
     ) -> None:
         self._config = config
+        self._judge = Judge(market, sidegames, config.leverage_level)
         self._market = market
         self._sidegames = sidegames
         self._mail = mail
@@ -114,7 +216,7 @@ class Desk:
         self, account: VenueAccount, request: Request, at_ns: int, delays: EvidenceDelays
     ) -> None:
         kind = request.kind
-        verdict = self._judge(account, request)
+        verdict = self._judge.judge(account, request)
         if self._on_request is not None:
             self._on_request(
                 RequestRecord(
@@ -189,87 +291,3 @@ class Desk:
         self._mail.post(account, self._mail.round_bet(stake, request.trace_id), delays.row_ms)
         payload = round_bet_payload(stake, self._market.game_id, self._config.protocol)
         return AckPayload(success=True, message="Bet placed", bet=payload)
-
-    def _judge(self, account: VenueAccount, request: Request) -> _Verdict:
-        """Check the request at the price in force; nothing changes."""
-        kind = request.kind
-        closed = "" if kind in _ROUNDS else self._closed(kind)
-        if closed:
-            return _Verdict(0 if kind in _EXITS else request.amount or 0, closed)
-        if kind == "sell":
-            return self._judge_sell(account, request)
-        if kind == "short_close":
-            return self._judge_short_close(account)
-        amount = request.amount
-        if amount is None:
-            return _Verdict(0, "Invalid amount")
-        return _Verdict(amount, self._stake_problem(account, request, amount))
-
-    def _closed(self, kind: str) -> str:
-        if self._market.rugged:
-            return "Game has rugged"
-        if not self._market.open:
-            return "Trading is closed until the presale"
-        if self._market.presale:
-            if kind == "sell":
-                return "No sells in the presale"
-            if kind in _SHORTS:
-                return "No shorts in the presale"
-        return ""
-
-    def _judge_sell(self, account: VenueAccount, request: Request) -> _Verdict:
-        percentage = request.percentage
-        if percentage is None or not 1 <= percentage <= 100:
-            return _Verdict(0, "Percentage must be a whole number from 1 to 100")
-        try:
-            return _Verdict(account.ledger.quote_sell(percentage, self._market.price))
-        except LedgerError:
-            return _Verdict(0, "No position to sell")
-
-    def _judge_short_close(self, account: VenueAccount) -> _Verdict:
-        short = account.ledger.short
-        if short is None or self._market.is_closing(account):
-            return _Verdict(0, "No short position to close")
-        return _Verdict(short.value(self._market.price, self._market.terms))
-
-    def _stake_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
-        most = _MOST[account.coin]
-        if not _LEAST <= amount <= most:
-            return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
-        if amount > account.ledger.free:
-            return f"Insufficient funds: {to_sol(account.ledger.free):f} SOL free"
-        if request.kind == "buy":
-            return self._buy_problem(account, request, amount)
-        if request.kind == "short_open":
-            return "A short position is already open" if account.ledger.short is not None else ""
-        if request.kind == "sidebet":
-            return self._sidebet_problem(account, request)
-        return self._round_problem(account, request)
-
-    def _buy_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
-        leverage = 1 if request.leverage is None else request.leverage
-        if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
-            return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
-        if leverage > 1 and account.level < self._config.leverage_level:
-            return f"Leverage is offered from level {self._config.leverage_level}"
-        if not buy_qty(amount, self._market.price):
-            return "Amount buys nothing at this price"
-        return ""
-
-    def _sidebet_problem(self, account: VenueAccount, request: Request) -> str:
-        address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
-        coin = _COINS.get(address) if address is None or isinstance(address, str) else None
-        if coin is not account.coin:
-            return "The side bet is in another coin than the selected one"
-        if request.payload.get("xPayout", rules.SIDEBET_PAYOUT_X) != rules.SIDEBET_PAYOUT_X:
-            return f"Side bets pay {rules.SIDEBET_PAYOUT_X} times the stake"
-        if account.ledger.sidebet is not None:
-            return "A side bet is already open"
-        return ""
-
-    def _round_problem(self, account: VenueAccount, request: Request) -> str:
-        try:
-            self._sidegames.check(account, _ROUNDS[request.kind], request.choice, request.round_id)
-        except LedgerError as error:
-            return str(error)
-        return ""

@@ -51,7 +51,6 @@ from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 from vectra_bot.wire.states import WireFormat
 
-_PAST_GAME_MS = 66_000
 _DRAWING_AFTER_RUG_MS = 300
 
 
@@ -84,7 +83,7 @@ class Exchange:
         self.books = books = Books(to_lamports(config.max_win), on_deposit)
         self.games_rugged = self.games_opened = self.viewers = 0
         self._identities = ids = Identities(config.seed)
-        self._schedule = schedule = Schedule(config.start_ns)
+        self._schedule = schedule = Schedule(config.begins_ns)
         self._outlet = outlet = Outlet(schedule, ids)
         self._timing = Timing(Dice(ids.dice("jitter")), steady=not config.jitter)
         self._market = market = Market(
@@ -106,9 +105,9 @@ class Exchange:
         sidegames = self.sidegames if config.side_games else None
         self.crowd = Crowd(config, market, books, ids, sidegames)
         self._notices = notices = Notices(
-            ids, books.all() if config.notices else (), config.start_ns
+            ids, books.all() if config.notices else (), config.begins_ns
         )
-        pool.recall(books.all(), config.start_ns // NS_PER_MS)
+        pool.recall(books.all(), config.begins_ns // NS_PER_MS)
         self._broadcast = Broadcast(
             ids, market=market, history=history, board=board, pool=pool, royales=notices.royales
         )
@@ -122,7 +121,7 @@ class Exchange:
         self._game: FairGame
         self._last_bettors: tuple[VenueAccount, ...] = ()
         self._seed = ""
-        self._number = self._deals_shown = 0
+        self._number, self._deals_shown = config.first_game, 0
         self._begin()
 
     @property
@@ -232,26 +231,26 @@ class Exchange:
 
     def _play_past(self) -> None:
         """Play games from before the start to fill history and averages."""
-        start_ms = self.config.start_ns // NS_PER_MS
-        oldest = self.config.past_games + len(self.config.past_records)
-        for back, (seed, game_id) in zip(
-            range(oldest, 0, -1), self.config.past_records, strict=False
-        ):
+        config, first = self.config, self.config.first_game
+        oldest = first - config.past_games - len(config.past_records)
+        for number, (seed, game_id) in enumerate(config.past_records, oldest):
             game = play_game(seed, game_id)
-            ended = Finished.of(game_id, seed, game, start_ms - back * _PAST_GAME_MS)
-            self._history.remember(ended)
-        for back in range(self.config.past_games, 0, -1):
-            ended_ns = self.config.start_ns - back * _PAST_GAME_MS * NS_PER_MS
-            seed, game_id = self._secret(-back, ended_ns)
+            ended_ms = config.announced_ns(number) // NS_PER_MS
+            self._history.remember(Finished.of(game_id, seed, game, ended_ms))
+        for number in range(first - config.past_games, first):
+            seed, game_id = self._secret(number)
             game = play_game(seed, game_id)
-            self._history.finish(Finished.of(game_id, seed, game, ended_ns // NS_PER_MS), [])
+            ended_ms = config.announced_ns(number) // NS_PER_MS
+            self._history.finish(Finished.of(game_id, seed, game, ended_ms), [])
 
-    def _secret(self, number: int, at_ns: int) -> tuple[str, str]:
-        return self._identities.server_seed(number), self._identities.game_id(number, at_ns)
+    def _secret(self, number: int) -> tuple[str, str]:
+        """Return the seed and the id of game *number*, which depend on nothing else."""
+        ids, at_ns = self._identities, self.config.announced_ns(number)
+        return ids.server_seed(number), ids.game_id(number, at_ns)
 
     def _prepare_game(self) -> None:
         """Commit to the next game and reset everything to price 1, timer 15000."""
-        self._seed, game_id = self._secret(self._number, self.now_ns)
+        self._seed, game_id = self._secret(self._number)
         self._number += 1
         self._last_bettors = self._market.bettors()
         self._game = play_game(self._seed, game_id)

@@ -439,7 +439,7 @@ class GameView(BareView):
     @property
     def volatility(self) -> Decimal | None:
         """Return the standard deviation of the log returns of the last 240 ticks, None before 20."""
-        return _volatility(_now(self).prices)
+        return volatility_of(_now(self).prices)
 
     def context(self) -> GameContext:
         """Return the current state of the game as a record."""
@@ -451,7 +451,7 @@ class GameView(BareView):
             phase=game.phase,
             is_pre_round=game.allow_pre_round_buys,
             connected_players=game.connected_players,
-            volatility_1m=_volatility(game.prices),
+            volatility_1m=volatility_of(game.prices),
             time_since_start=game.tick if game.started else None,
         )
 
@@ -461,7 +461,8 @@ def _now(view: GameView) -> _Game:
     return now
 
 
-def _volatility(prices: list[float]) -> Decimal | None:
+def volatility_of(prices: list[float]) -> Decimal | None:
+    """Return the standard deviation of the log returns of the last 240 ticks, None before 20."""
     window = prices[-(VOLATILITY_TICKS + 1) :]
     returns = [
         math.log(after / before) for before, after in pairwise(window) if before > 0 and after > 0

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vectra_bot.errors import UsageError, safe_repr
 from vectra_bot.game import fair, rules
 from vectra_bot.kernel import drawn
-from vectra_bot.kernel.library import Games, LoadedLaw, loaded
+from vectra_bot.kernel.library import GameArrays, LoadedLaw, loaded
 from vectra_bot.kernel.play import key_bytes
 
 Floats = NDArray[np.float64]
@@ -170,7 +170,7 @@ def _mapped(
         return iter(list(pool.map(call, starts)))
 
 
-def _filled(call: Callable[[Games], int], count: int, *, prices: bool) -> GameBatch:
+def _filled(call: Callable[[GameArrays], int], count: int, *, prices: bool) -> GameBatch:
     """Return the *count* games that *call* writes to arrays that it is given.
 
     How many prices there will be is not known. Games that are so much longer than the law's mean that they do
@@ -182,9 +182,9 @@ def _filled(call: Callable[[Games], int], count: int, *, prices: bool) -> GameBa
         batch = _empty(count, room if prices else None)
         addresses = (
             None if array is None else array.ctypes.data
-            for array in (getattr(batch, name) for name, _ in Games._fields_[:-1])
+            for array in (getattr(batch, name) for name, _ in GameArrays._fields_[:-1])
         )  # fmt: skip
-        written = call(Games(*addresses, room))
+        written = call(GameArrays(*addresses, room))
         if written >= 0:
             return batch if batch.prices is None else evolve(batch, prices=batch.prices[:written])
     raise MemoryError
@@ -214,7 +214,7 @@ def _replayed(
     key_at = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     god_candles, capped = version == "v3", version != "v1"
 
-    def replay(arrays: Games) -> int:
+    def replay(arrays: GameArrays) -> int:
         return int(law.replay(len(texts), keys, key_at.ctypes.data, god_candles, capped, arrays))
 
     return _filled(replay, len(texts), prices=prices)
@@ -250,7 +250,7 @@ def _tables() -> tuple[Floats, Floats]:
 def _simulated(law: LoadedLaw, plan: drawn.Draws, *, prices: bool) -> GameBatch:
     rug_by, god_by = _tables()
 
-    def simulate(arrays: Games) -> int:
+    def simulate(arrays: GameArrays) -> int:
         return int(
             law.simulate(
                 plan.count, plan.seed, plan.first, plan.price, plan.low,

@@ -21,7 +21,7 @@ SWITCH: Final = "VECTRA_KERNEL"
 _BUILD: Final = "`python -m vectra_bot.kernel.build` compiles it"
 
 
-class Games(ctypes.Structure):
+class GameArrays(ctypes.Structure):
     """``kernel_games`` of ``kernel.h``: addresses of the arrays that results are written to."""
 
     _fields_ = (
@@ -130,7 +130,7 @@ def _functions(path: Path, library: ctypes.CDLL) -> LoadedLaw:
         library.kernel_simulate,
         library.kernel_scan_exits,
     )
-    games = ctypes.POINTER(Games)
+    games = ctypes.POINTER(GameArrays)
     replay.restype = simulate.restype = ctypes.c_int64
     replay.argtypes = (
         ctypes.c_int64, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, games,

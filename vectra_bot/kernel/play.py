@@ -6,7 +6,7 @@ import ctypes
 
 from vectra_bot.game import fair, rules
 from vectra_bot.game.fair import FairGame
-from vectra_bot.kernel.library import Games, LoadedLaw, loaded
+from vectra_bot.kernel.library import GameArrays, LoadedLaw, loaded
 
 _MAX_PRICES = rules.MAX_TICKS + 1
 
@@ -41,7 +41,9 @@ def _played(law: LoadedLaw, key: bytes, version: str) -> FairGame:
     arrays = (ctypes.addressof(array) for array in (peak, rug, last, tick, start, prices))
     key_at = (ctypes.c_int64 * 2)(0, len(key))
     if (
-        law.replay(1, key, key_at, version == "v3", version != "v1", Games(*arrays, _MAX_PRICES))
+        law.replay(
+            1, key, key_at, version == "v3", version != "v1", GameArrays(*arrays, _MAX_PRICES)
+        )
         < 0
     ):
         raise MemoryError

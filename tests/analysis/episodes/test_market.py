@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot.analysis.episodes.market import PriceHistory
-from vectra_bot.game.state import _volatility
+from vectra_bot.game.state import volatility_of
 
 PRICES = st.floats(0.001, 1000)
 
@@ -27,7 +27,7 @@ def test_volatility_is_the_games(prices: list[float], chance: object) -> None:
     for tick in late:
         assert not market.see(tick, prices[tick])
         known[tick] = prices[tick]
-    expected = _volatility(known)
+    expected = volatility_of(known)
     assert market.volatility == pytest.approx(
         None if expected is None else float(expected), abs=2e-9
     )

@@ -1,0 +1,371 @@
+"""The fast driver: a block of games with the exchange's own arithmetic, without frames and documents.
+
+Theory of operation. The strategy's methods run in the order in which the engine runs them, and its requests
+reach the market after the latency, among the steps of the game's clock. Two queues hold what is in progress:
+requests, and the venue's answers. At nearly every tick both are empty and nothing is due, so that only the
+strategy's method runs. Everything else is the business of an *alarm*, the next tick at which the venue or a
+declared exit acts. Sums over ticks (exposure, what the law expects) are computed when a holding changes.
+
+What cannot be played exactly raises :class:`NeedsEngine`: the engine then plays the block from its start.
+Imports actions, exchange, game and strategy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Context, getcontext, setcontext
+from functools import partial
+from typing import Final
+
+from vectra_bot.actions.exits import NO_EXITS
+from vectra_bot.actions.risk import RiskGate
+from vectra_bot.backtest.fast.bot import NEVER, FastBot
+from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
+from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
+from vectra_bot.backtest.fast.venue import FastVenue
+from vectra_bot.backtest.fast.views import FastTick
+from vectra_bot.backtest.games import Games, Played
+from vectra_bot.backtest.play import PlayConfig
+from vectra_bot.errors import StrategyError, safe_error, safe_trace
+from vectra_bot.exchange.config import EvidenceDelays
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.market import Deal, EndedSidebet
+from vectra_bot.game import rules
+from vectra_bot.game.amounts import to_lamports
+from vectra_bot.models import ActionState, GamePhase
+from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.venues.embedded import DEFAULT_USERNAME
+
+MAX_LATENCY_MS: Final = 100
+"""Latency up to which every answer of a game comes before the next game is announced."""
+
+
+def play_fast(config: PlayConfig) -> Games:
+    """Play a block and return its table.
+
+    Raises:
+        NeedsEngine: the fast driver cannot play it exactly.
+        StrategyError: the strategy raised, which is the cause of this error.
+    """
+    _refuse_config(config)
+    ours = getcontext()
+    setcontext(_CONTEXT.copy())
+    try:
+        return FastBlock(config).play()
+    finally:
+        setcontext(ours)
+
+
+def _refuse_config(config: PlayConfig) -> None:
+    """Give to the engine what depends on other players or on the time of a tick.
+
+    Raises:
+        NeedsEngine: it does.
+    """
+    limits = config.limits
+    if config.exchange.crowd:
+        raise NeedsEngine("there is a crowd")
+    if config.exchange.short_terms.waits_to_close:
+        raise NeedsEngine("a short is settled at the tick after its close")
+    if config.latency_ms > MAX_LATENCY_MS:
+        raise NeedsEngine(f"the latency is above {MAX_LATENCY_MS} ms")
+    for name in ("day_loss", "actions_per_minute", "price_age_ms"):
+        if getattr(limits, name) is not None:
+            raise NeedsEngine(f"the limit {name} depends on time")
+
+
+class FastBlock:
+    """One block: our side, the venue's, the messages between them, and the steps of each game."""
+
+    def __init__(self, config: PlayConfig) -> None:
+        self.config = config
+        self.exchange = exchange = config.exchange_config()
+        self._ids = ids = Identities(config.seed)
+        self._refusals = refusals = Refusals()
+        player_id, cash = ids.player_id(-1), to_lamports(config.cash)
+        owner = Owner(config.session_id, player_id, DEFAULT_USERNAME, refusals.refuse)
+        self.table = Games.empty(config.games, seed=config.seed, first=config.first)
+        self.table.played = Played(engine="fast")
+        self.venue = FastVenue(exchange, player_id, DEFAULT_USERNAME, cash)
+        gate = RiskGate(config.limits)
+        self.bot = FastBot(config.strategy(), owner, gate, refusals, self.table)
+        # Without latency the venue answers at once, and no time of the game's clock is needed.
+        late = config.latency_ms > 0
+        self._timeline = Timeline(exchange) if late else None
+        self._times: GameTimes | None = None
+        delays = EvidenceDelays() if late else EvidenceDelays.none()
+        self._latency_ns = config.latency_ms * NS_PER_MS
+        self._update_ns = delays.update_ms * NS_PER_MS
+        self._row_ns = delays.row_ms * NS_PER_MS
+        self._ack_ns = delays.ack_ms * NS_PER_MS
+        self._now_ns = self._last_due_ns = self._acks = 0
+        self._arriving: deque[Order] = deque()
+        self._mail: deque[tuple[int, Callable[[], None]]] = deque()
+        self._alarm = NEVER
+
+    def play(self) -> Games:
+        """Play every game of the block."""
+        exchange, bot = self.exchange, self.bot
+        ended: FastGameData | None = None
+        seed, game_id = secret(exchange, self._ids, exchange.first_game)
+        self._guarded(partial(bot.announced, game_id, seed, None))
+        bot.log_in(self.venue.ledger.cash)
+        for ended in chunks_of(exchange, self.config.games):
+            self._guarded(partial(self._game, ended))
+            self._check()
+        self.table.capped = self.venue.market.capped
+        return self.table
+
+    def _check(self) -> None:
+        """Look whether the strategy has hidden a refusal, or changed the decimal context permanently."""
+        if self._refusals.reason:
+            raise NeedsEngine(self._refusals.reason)
+        context = getcontext()
+        if (context.prec, context.rounding) != (_CONTEXT.prec, _CONTEXT.rounding):
+            raise NeedsEngine("the strategy changes the decimal context")
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Take a step in which the strategy may raise.
+
+        Raises:
+            StrategyError: it did.
+        """
+        try:
+            step()
+        except (Exception, SystemExit) as error:
+            running = self.bot.running
+            if not running:
+                raise
+            source, number = self.config.source, self.config.first + self.bot.holdings.row
+            raise StrategyError(
+                f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}: "
+                f"{safe_error(error)}\n{safe_trace(error)}"
+            ) from error
+
+    # Requests and answers in progress.
+
+    def _post(self, after_ns: int, deliver: Callable[[], None]) -> None:
+        """Let our side receive an answer *after_ns* from now, and never before what was posted earlier."""
+        due_ns = max(self._now_ns + after_ns, self._last_due_ns)
+        self._last_due_ns = due_ns
+        self._mail.append((due_ns, deliver))
+
+    def _send(self) -> None:
+        """Send what was asked for; a method that is called for it may ask for more."""
+        desk, submitted = self.bot.desk, self.bot.hooks.submitted
+        while desk.asked:
+            order = desk.asked.popleft()
+            desk.calls = 0
+            self._acks += 1
+            order.ack_id, order.state = self._acks, ActionState.SENT
+            order.arrives_ns = self._now_ns + self._latency_ns
+            self._arriving.append(order)
+            if submitted is not None:
+                self.bot.call(submitted, "on_action_submitted", order.shown())
+        desk.busy, desk.calls = False, 0
+
+    def _run_until(self, until_ns: int) -> None:
+        """Execute requests and deliver answers up to *until_ns*, in order; answers first."""
+        mail, arriving, desk = self._mail, self._arriving, self.bot.desk
+        while mail or arriving:
+            due_ns = mail[0][0] if mail else NEVER
+            arrives_ns = arriving[0].arrives_ns if arriving else NEVER
+            if min(due_ns, arrives_ns) > until_ns:
+                break
+            if due_ns <= arrives_ns:
+                self._now_ns, deliver = mail.popleft()
+                deliver()
+                if desk.busy:
+                    self._send()
+            else:
+                self._now_ns = arrives_ns
+                self._execute(arriving.popleft())
+        self._now_ns = until_ns
+
+    def _execute(self, order: Order) -> None:
+        """Execute a request that arrived, and post the answers to it."""
+        done, bot = self.venue.execute(order, self._now_ns), self.bot
+        if done.reason:
+            self._post(self._ack_ns, partial(bot.rejected, order, done.reason))
+            return
+        ledger = self.venue.ledger
+        if done.fill is not None:
+            self.table.fills += 1
+            self._post(0, partial(bot.filled, order, done.fill, ledger.cash, ledger.lots))
+            self._post_update(self._update_ns, partial(bot.complete, order))
+            self._post_update(self._row_ns)
+        elif done.bet is not None:
+            placed = partial(bot.placed, order, done.bet, ledger.cash, ledger.lots)
+            self._post_update(self._update_ns, placed)
+        self._post(self._ack_ns, _nothing)
+
+    def _post_update(self, after_ns: int, then: Callable[[], None] | None = None) -> None:
+        """Post a statement of our account: what it shows of a short is taken first."""
+        short = self.venue.ledger.short
+        if short is not None:
+            value = partial(self.bot.value_short, short, self.venue.value(short))
+            self._post(after_ns, value)
+        if then is not None:
+            self._post(after_ns, then)
+
+    def _settled(self, settled: EndedSidebet) -> None:
+        cash = self.venue.ledger.cash
+        self._post(0, partial(self.bot.settled, settled.bet, settled.tick, cash))
+        self._post_update(0)
+
+    def _sold_by_venue(self, deals: list[Deal]) -> None:
+        """Post the trades that the venue made with our holdings, each with the cash after it."""
+        ledger, bot = self.venue.ledger, self.bot
+        rugged = self.venue.market.rugged
+        self.table.fills += len(deals)
+        later = sum(deal.fill.amount for deal in deals)
+        for deal in deals:
+            later -= deal.fill.amount
+            take = bot.force_sold if rugged else bot.sold
+            self._post(0, partial(take, deal.fill, ledger.cash - later, ledger.lots))
+        if deals and not rugged:
+            self._post_update(0, bot.stated_sales)
+
+    # The steps of a game.
+
+    def _game(self, data: FastGameData) -> None:
+        """Play one game, from the announcement to that of the next one."""
+        timeline = self._timeline
+        self._times = times = None if timeline is None else timeline.game(data.rug_tick)
+        self.venue.begin_game(data.game_id)
+        self.bot.begin(data)
+        self._presale(0 if times is None else times.presale_ns)
+        self._start(0 if times is None else times.ticks_ns[0])
+        if self.bot.hooks.tick is None:
+            self._skip_ticks(data)
+        else:
+            self._ticks(data)
+        self._rug(data, times)
+
+    def _presale(self, at_ns: int) -> None:
+        self._run_until(at_ns)
+        bot, game = self.bot, self.bot.game
+        self.venue.market.open_presale()
+        game.phase, game.starts_in_ms = GamePhase.PRESALE, rules.PRESALE_MS
+        bot.call(bot.hooks.phase, "on_phase", game)
+        self._after_frame(at_ns)
+
+    def _start(self, at_ns: int) -> None:
+        self._run_until(at_ns)
+        bot, game, hooks = self.bot, self.bot.game, self.bot.hooks
+        self.venue.market.start()
+        game.phase, game.starts_in_ms = GamePhase.ACTIVE, 0
+        bot.call(hooks.phase, "on_phase", game)
+        bot.call(hooks.start, "on_game_start", game)
+        if bot.desk.exits.plan is not NO_EXITS:
+            bot.run_exits()
+        bot.call(hooks.tick, "on_game_tick", self._tick(0, game.price), game)
+        self._after_frame(at_ns)
+        self._set_alarm(0)
+
+    def _tick(self, tick: int, price: float) -> FastTick:
+        return FastTick(self.bot.game.game_id, tick, price, self._refusals)
+
+    def _ticks(self, data: FastGameData) -> None:
+        """Play the ticks after the first: nearly all of them are the strategy's method alone."""
+        bot, game, desk = self.bot, self.bot.game, self.bot.desk
+        on_tick, reads_tick = bot.hooks.tick, bot.hooks.reads_tick
+        assert on_tick is not None
+        shown = self._tick(0, game.price)
+        bot.running = "on_game_tick"
+        for tick, price in enumerate(data.prices[1:], 1):
+            if tick >= self._alarm:
+                bot.running = ""
+                self._busy_tick(tick, price)
+                bot.running = "on_game_tick"
+                continue
+            game.tick = tick
+            game.price = price
+            if reads_tick:
+                shown = self._tick(tick, price)
+            on_tick(shown, game)
+            if desk.busy:
+                bot.running = ""
+                self._asked(tick, price)
+                bot.running = "on_game_tick"
+        bot.running = ""
+
+    def _skip_ticks(self, data: FastGameData) -> None:
+        """Play the ticks of a strategy that does not look at them: those at which something is due."""
+        while self._alarm < data.rug_tick:
+            self._busy_tick(self._alarm, data.prices[self._alarm])
+        game = self.bot.game
+        game.tick, game.price = data.rug_tick - 1, data.prices[-1]
+
+    def _asked(self, tick: int, price: float) -> None:
+        """Take what the strategy asked for at a tick at which nothing was due."""
+        self.venue.market.move(tick, price)
+        bot = self.bot
+        if bot.desk.reports:
+            bot.report()
+        self._after_frame(0 if self._times is None else self._times.ticks_ns[tick])
+        self._set_alarm(tick)
+
+    def _busy_tick(self, tick: int, price: float) -> None:
+        """Play a tick at which something may be due, in the order of venue and engine."""
+        at_ns = 0 if self._times is None else self._times.ticks_ns[tick]
+        self._run_until(at_ns)
+        market, bot, game = self.venue.market, self.bot, self.bot.game
+        self._sold_by_venue(self.venue.move(tick, price))
+        for settled in market.settle_lost(at_ns):
+            self._settled(settled)
+        game.tick, game.price = tick, price
+        if tick >= bot.exit_at:
+            bot.run_exits()
+            bot.find_exit(tick + 1)
+        bot.call(bot.hooks.tick, "on_game_tick", self._tick(tick, price), game)
+        self._after_frame(at_ns)
+        self._set_alarm(tick)
+
+    def _after_frame(self, at_ns: int) -> None:
+        """Send what a frame led to, and without latency take the answers."""
+        if at_ns:
+            self._now_ns = at_ns
+        if self.bot.desk.busy:
+            self._send()
+        if self.venue.shows_short:
+            self.bot.value_short(*self.venue.published)
+        if self._timeline is None:
+            self._run_until(0)
+
+    def _set_alarm(self, tick: int) -> None:
+        """Set the next tick at which anything but the strategy's method may run."""
+        venue = self.venue
+        if self._mail or self._arriving or venue.ledger.leveraged or venue.shows_short:
+            self._alarm = tick + 1
+            return
+        bet = venue.ledger.sidebet
+        self._alarm = min(self.bot.exit_at, NEVER if bet is None else bet.end_tick)
+
+    def _rug(self, data: FastGameData, times: GameTimes | None) -> None:
+        """Settle our account, see the frame of the rug, and the announcement of the next game."""
+        decided_ns, rug_ns, next_ns = (
+            (0, 0, 0) if times is None else (times.decided_ns, times.rug_ns, times.next_ns)
+        )
+        self._run_until(decided_ns)
+        settled, deals = self.venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
+        if settled is not None:
+            self._settled(settled)
+        self._sold_by_venue(deals)
+        self._run_until(rug_ns)
+        self.bot.rugged(data)
+        self._after_frame(rug_ns)
+        self._run_until(next_ns)
+        seed, game_id = secret(self.exchange, self._ids, data.number + 1)
+        self.bot.announced(game_id, seed, data)
+        self._after_frame(next_ns)
+
+
+_CONTEXT = Context(prec=60)
+"""The engine's decimal context, in which a strategy's methods run."""
+
+
+def _nothing() -> None:
+    """Receive an answer that changes nothing."""

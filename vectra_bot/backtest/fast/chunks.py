@@ -1,0 +1,128 @@
+"""The games of a block, replayed some hundred at a time, with what the law expects of holding in them.
+
+Imports exchange (ids), game and kernel; numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from vectra_bot.exchange.config import ExchangeConfig
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.game import fair, rules
+from vectra_bot.kernel.batch import Floats, GameBatch, play_games
+
+_CHUNK_GAMES = 512
+_NEAR_ZERO = 1e-9
+
+
+@frozen(eq=False)
+class FastGameData:
+    """One game to play.
+
+    Attributes:
+        number: its number under the seed.
+        prices: its live prices by tick.
+        chunk: the games it was replayed with.
+        at: its place among them.
+    """
+
+    number: int
+    game_id: str
+    server_seed: str
+    prices: list[float]
+    rug_tick: int
+    rug_price: float
+    chunk: Chunk
+    at: int
+
+    def expected(self, first: int, last: int) -> tuple[float, float]:
+        """Return expectation and variance of holding one token from tick *first* until *last*."""
+        start, sums = self.chunk.start(self.at), self.chunk.sums()
+        mean, variance = sums[:, start + last] - sums[:, start + first]
+        return float(mean), float(variance)
+
+    def alone(self) -> GameBatch:
+        """Return the game as a batch of one, for a scan of exits."""
+        games, at = self.chunk.games, slice(self.at, self.at + 1)
+        return GameBatch(
+            games.peak[at], games.rug_tick[at], games.rug_price[at], games.last_price[at],
+            None if games.start is None else games.start[at], games.prices,
+        )  # fmt: skip
+
+
+class Chunk:
+    """Some games replayed together."""
+
+    def __init__(self, games: GameBatch) -> None:
+        self.games = games
+        self._sums: NDArray[np.float64] | None = None
+
+    def start(self, at: int) -> int:
+        """Return where the prices of game *at* begin."""
+        assert self.games.start is not None
+        return int(self.games.start[at])
+
+    def sums(self) -> NDArray[np.float64]:
+        """Return the running sums over all ticks of expected profit and variance of one unit held.
+
+        They differ from ``fair.expected_return`` and ``fair.return_variance`` by rounding alone.
+        """
+        if self._sums is None:
+            prices = self.games.prices
+            assert prices is not None
+            lows = np.ones_like(prices)
+            for at in range(len(self.games)):
+                own, start = self.games.prices_of(at), self.start(at)
+                np.minimum.accumulate(own, out=lows[start : start + len(own)])
+            mean, variance = returns(prices, lows)
+            self._sums = np.zeros((2, len(prices) + 1))
+            np.cumsum(mean * prices, out=self._sums[0, 1:])
+            np.cumsum(variance * prices**2, out=self._sums[1, 1:])
+        return self._sums
+
+
+def returns(prices: Floats, lows: Floats) -> tuple[Floats, Floats]:
+    """Return ``fair.expected_return`` and ``fair.return_variance`` at many prices at once.
+
+    The mean is that of a low of 0 and what the rug adds; the mean square is linear in the price up to the
+    price from which the law has no god candle and no more noise, and constant above.
+    """
+    top = rules.GOD_CANDLE_MAX_PRICE
+    god, at_rug = prices <= top, fair.rug_price(1.0) * lows / prices
+    without = np.where(god, fair.expected_return(1.0, 0.0), fair.expected_return(2 * top, 0.0))
+    mean = without + rules.RUG_CHANCE * at_rug
+    low, high = _square(_NEAR_ZERO), _square(top)
+    square = np.where(god, low + (high - low) / top * prices, _square(2 * top))
+    return mean, square + rules.RUG_CHANCE * (at_rug - 1) ** 2 - mean**2
+
+
+def _square(price: float) -> float:
+    """Return the mean square of a tick's return at *price*, without that of the rug."""
+    mean = fair.expected_return(price, 0.0)
+    return fair.return_variance(price, 0.0) + mean**2 - rules.RUG_CHANCE
+
+
+def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
+    """Yield the *count* games from the config's first one on, as the exchange plays them."""
+    ids, first = Identities(config.seed), config.first_game
+    for at in range(first, first + count, _CHUNK_GAMES):
+        numbers = range(at, min(at + _CHUNK_GAMES, first + count))
+        secrets = [secret(config, ids, number) for number in numbers]
+        games = play_games(secrets, prices=True)
+        chunk = Chunk(games)
+        for place, number in enumerate(numbers):
+            server_seed, game_id = secrets[place]
+            yield FastGameData(
+                number, game_id, server_seed, games.prices_of(place).tolist(),
+                int(games.rug_tick[place]), float(games.rug_price[place]), chunk, place,
+            )  # fmt: skip
+
+
+def secret(config: ExchangeConfig, ids: Identities, number: int) -> tuple[str, str]:
+    """Return the server seed and the id of game *number*."""
+    return ids.server_seed(number), ids.game_id(number, config.announced_ns(number))

@@ -1,0 +1,108 @@
+"""The venue's side of the fast driver: the exchange's own market, books and verdicts, without frames.
+
+Imports exchange, game and wire (requests).
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from vectra_bot.backtest.fast.orders import Order
+from vectra_bot.exchange.accounts import Books, VenueAccount
+from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
+from vectra_bot.exchange.desk import Judge
+from vectra_bot.exchange.market import Deal, EndedSidebet, Market
+from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.ledger import Fill, OpenSidebet
+from vectra_bot.game.shorts import OpenShort
+from vectra_bot.models import ActionType
+from vectra_bot.wire.requests import Request
+
+_KINDS = {
+    ActionType.BUY: "buy",
+    ActionType.SELL: "sell",
+    ActionType.SIDEBET: "sidebet",
+    ActionType.SHORT_OPEN: "short_open",
+    ActionType.SHORT_CLOSE: "short_close",
+}
+
+
+@frozen
+class Execution:
+    """What the venue did with an order: a fill, a sidebet, or a rejection with its reason."""
+
+    order: Order
+    fill: Fill | None = None
+    bet: OpenSidebet | None = None
+    reason: str = ""
+
+
+class FastVenue:
+    """The market of an exchange without a crowd, and our account in its books."""
+
+    def __init__(self, config: ExchangeConfig, player_id: str, username: str, cash: int) -> None:
+        self.books = Books(to_lamports(config.max_win))
+        self.market = Market(self.books, config.short_terms)
+        self.account: VenueAccount = self.books.open(player_id, username, DEFAULT_LEVEL, cash)
+        self.ledger = self.account.ledger
+        # Our short in the row that clients see and in the next one, each with its value.
+        self.published: tuple[OpenShort | None, int] = (None, 0)
+        self._staged: tuple[OpenShort | None, int] = (None, 0)
+        self._judge = Judge(self.market, None, config.leverage_level)
+
+    def begin_game(self, game_id: str) -> None:
+        """Announce a game."""
+        self.market.begin_game(game_id)
+        self.published = self._staged = (None, 0)
+        self.books.touched.clear()
+
+    @property
+    def shows_short(self) -> bool:
+        """Whether rows of the leaderboard show a short of ours, or will."""
+        return self.ledger.short is not None or self._staged[0] is not None
+
+    def value(self, short: OpenShort) -> int:
+        """Return the value of a short at the price in force, lamports."""
+        return short.value(self.market.price, self.market.terms)
+
+    def move(self, tick: int, price: float) -> list[Deal]:
+        """Put the price of *tick* in force; rows show what was staged at the tick before (protocol 5.2)."""
+        self.published = self._staged
+        deals = self.market.move(tick, price)
+        short = self.ledger.short
+        self._staged = (short, 0 if short is None else self.value(short))
+        return deals
+
+    def execute(self, order: Order, at_ns: int) -> Execution:
+        """Execute *order* at the price in force, or reject it."""
+        kind = order.kind
+        request = Request(
+            event="", kind=_KINDS[kind], ack_id=None, trace_id=None, amount=order.amount,
+            percentage=order.percentage, leverage=order.leverage, payload={},
+        )  # fmt: skip
+        market, account = self.market, self.account
+        verdict = self._judge.judge(account, request)
+        if verdict.reason:
+            return Execution(order, reason=verdict.reason)
+        if kind is ActionType.BUY:
+            deal = market.buy(account, verdict.amount, None, order.leverage)
+            return Execution(order, fill=deal.fill)
+        if kind is ActionType.SELL:
+            return Execution(order, fill=market.sell(account, order.percentage or 0).fill)
+        if kind is ActionType.SHORT_OPEN:
+            return Execution(order, fill=market.open_short(account, verdict.amount).fill)
+        if kind is ActionType.SHORT_CLOSE:
+            closed = market.close_short(account)
+            return Execution(order, fill=None if closed is None else closed.fill)
+        return Execution(order, bet=market.place_sidebet(account, verdict.amount, at_ns).bet)
+
+    def settle_at_rug(
+        self, rug_tick: int, price: float, at_ns: int
+    ) -> tuple[EndedSidebet | None, list[Deal]]:
+        """End the game: settle our sidebet, and sell our position at the rug price."""
+        market, account = self.market, self.account
+        market.rug(rug_tick, price)
+        if not account.joined:
+            return None, []
+        settled = market.settle_won(account, rug_tick, at_ns)
+        return settled, market.liquidate(account)

@@ -1,0 +1,251 @@
+"""What a strategy sees of a game in the fast driver: views that are changed in place from tick to tick.
+
+They show what the engine's views show; what they cannot show exactly gives the block to the engine. Imports
+game, models and backtest.fast.orders.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, overload
+
+from attrs import define
+
+from vectra_bot.backtest.fast.orders import Refusals
+from vectra_bot.game import rules
+from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import to_sol
+from vectra_bot.game.fair import server_seed_hash
+from vectra_bot.game.rounds import Rounds, SideGamesView
+from vectra_bot.game.state import GameState, GameView, Prices, volatility_of
+from vectra_bot.game.view import AccountView, PositionView, multiple
+from vectra_bot.models import GamePhase, GameSummary, GameTick, PlayerState
+from vectra_bot.strategy import HISTORY_GAMES
+
+
+class FastGame(GameView):
+    """The running game; the driver sets ``tick``, ``price`` and ``phase``.
+
+    Attributes:
+        shown: number of live prices seen.
+        every: the live prices of the whole game, which the strategy sees up to ``shown``.
+        server_seed: of the running game.
+    """
+
+    __slots__ = (
+        "_copied",
+        "_refusals",
+        "every",
+        "game_id",
+        "phase",
+        "price",
+        "rug_price",
+        "rug_tick",
+        "server_seed",
+        "shown",
+        "starts_in_ms",
+        "tick",
+    )
+
+    game_id: str
+    phase: GamePhase
+    tick: int
+    price: float
+    rug_tick: int | None
+    rug_price: float | None
+    starts_in_ms: int
+    server_seed: str
+    shown: int
+    every: Sequence[float]
+
+    def __init__(self, refusals: Refusals) -> None:
+        super().__init__(GameState())
+        self._refusals = refusals
+        self.begin("", "")
+
+    def begin(self, game_id: str, server_seed: str) -> None:
+        """Show a game that was announced."""
+        self.game_id, self.server_seed = game_id, server_seed
+        self.phase = GamePhase.COOLDOWN
+        self.tick, self.price, self.shown = 0, rules.START_PRICE, 0
+        self.rug_tick, self.rug_price = None, None
+        self.starts_in_ms = rules.COOLDOWN_MS
+        self.every = ()
+        self._copied = Prices(())
+
+    def _seen(self) -> list[float]:
+        """Return the live prices seen; while ticks come, the newest tick is the last of them."""
+        end = self.tick + 1 if self.phase is GamePhase.ACTIVE else self.shown
+        return list(self.every[:end])
+
+    @property
+    def prices(self) -> Prices:
+        seen = self._seen()
+        if len(self._copied) != len(seen):
+            self._copied = Prices(tuple(seen))
+        return self._copied
+
+    @property
+    def peak(self) -> float:
+        return max(self._seen(), default=rules.START_PRICE)
+
+    @property
+    def low(self) -> float:
+        return min(self._seen(), default=rules.START_PRICE)
+
+    @property
+    def joined_late(self) -> bool:
+        return False
+
+    @property
+    def connected_players(self) -> int:
+        return 1
+
+    @property
+    def trade_count(self) -> int | None:
+        self._refusals.refuse("the strategy reads trade_count")
+
+    @property
+    def server_seed_hash(self) -> str | None:
+        return server_seed_hash(self.server_seed)
+
+    @property
+    def leaderboard(self) -> Any:
+        self._refusals.refuse("the strategy reads the leaderboard")
+
+    @property
+    def volatility(self) -> Decimal | None:
+        return volatility_of(self._seen())
+
+    def context(self) -> Any:
+        self._refusals.refuse("the strategy reads the game's context")
+
+
+class FastTick(GameTick):
+    """A tick whose count of trades gives the block to the engine; the rest is set by the driver."""
+
+    def __init__(self, game_id: str, tick: int, price: float, refusals: Refusals) -> None:
+        # A frozen record is filled by its dict, as the engine copies one.
+        self.__dict__.update(
+            game_id=game_id,
+            tick=tick,
+            price=price,
+            phase=GamePhase.ACTIVE,
+            cooldown_timer_ms=0,
+            allow_pre_round_buys=False,
+            connected_players=1,
+            backfilled=False,
+            _refusals=refusals,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "trade_count":
+            self.__dict__["_refusals"].refuse("the strategy reads trade_count")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class FastPosition(PositionView):
+    """Our position, read without a look-up at each tick."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._account = account
+
+    def __bool__(self) -> bool:
+        return bool(self._account.lots)
+
+    def multiple(self, price: float) -> float:
+        return multiple(self._account, price)
+
+
+class FastAccount(AccountView):
+    """Our money; the venue's own totals give the block to the engine."""
+
+    __slots__ = ("_refusals", "position")
+
+    position: FastPosition
+
+    def __init__(self, account: Account, refusals: Refusals) -> None:
+        super().__init__(account)
+        self._refusals = refusals
+        self.position = FastPosition(account)
+
+    @property
+    def state(self) -> PlayerState:
+        self._refusals.refuse("the strategy reads the account's state")
+
+
+class NoRounds(SideGamesView):
+    """Side games, which the fast driver does not play."""
+
+    __slots__ = ("_refusals",)
+
+    def __init__(self, refusals: Refusals) -> None:
+        super().__init__(Rounds())
+        self._refusals = refusals
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return object.__getattribute__(self, name)
+        refusals: Refusals = object.__getattribute__(self, "_refusals")
+        return refusals.refuse("the strategy plays side games")
+
+
+@define(eq=False)
+class EndedGame:
+    """A finished game, from which its summary is made when it is read."""
+
+    game_id: str
+    server_seed: str
+    rug_tick: int
+    rug_price: float
+    prices: Sequence[float]
+    pnl: int
+    _summary: GameSummary | None = None
+
+    @property
+    def summary(self) -> GameSummary:
+        """Return the game as a record."""
+        if self._summary is None:
+            self._summary = GameSummary(
+                game_id=self.game_id,
+                rug_tick=self.rug_tick,
+                rug_price=self.rug_price,
+                ticks=self.rug_tick,
+                peak=max(self.prices),
+                low=min(self.prices),
+                pnl=to_sol(self.pnl),
+                joined_late=False,
+                complete=True,
+                server_seed=self.server_seed,
+                server_seed_hash=server_seed_hash(self.server_seed),
+            )
+        return self._summary
+
+
+class FastHistory(Sequence[GameSummary]):
+    """The last finished games, oldest first."""
+
+    def __init__(self) -> None:
+        self._games: deque[EndedGame] = deque(maxlen=HISTORY_GAMES)
+
+    def append(self, game: EndedGame) -> None:
+        """Add the game that ended."""
+        self._games.append(game)
+
+    @overload
+    def __getitem__(self, index: int) -> GameSummary: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[GameSummary]: ...
+    def __getitem__(self, index: int | slice) -> GameSummary | Sequence[GameSummary]:
+        return tuple(self)[index]
+
+    def __len__(self) -> int:
+        return len(self._games)
+
+    def __iter__(self) -> Iterator[GameSummary]:
+        return (game.summary for game in self._games)

@@ -1,0 +1,202 @@
+"""Plays a backtest: the games of a seed in blocks, each with a fresh strategy and account.
+
+A block depends on nothing but its number: results are the same for any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from attrs import evolve, field, frozen
+
+from vectra_bot.actions.limits import MAX_SOL, Limits
+from vectra_bot.backtest.games import Games, Played
+from vectra_bot.errors import ConfigError, safe_repr
+from vectra_bot.exchange.config import MAX_FIRST_GAME, START_NS, ExchangeConfig, ExchangeOptions
+from vectra_bot.game import rules
+from vectra_bot.kernel.library import loaded
+from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.strategy import Strategy, configure, require_callback
+
+EngineName = Literal["fast", "event"]
+Progress = Callable[[int, int], None]
+
+BLOCK_GAMES: Final = 10_000
+"""Games of a block: the after so many games a new strategy and account begin."""
+
+BACKTEST_LIMITS: Final = Limits(session_loss=MAX_SOL)
+"""Limits of a backtest unless others are given: those of paper mode, without one of the session's loss.
+
+With that limit a losing strategy would stop early, and every game after that would count as a game without
+an action.
+"""
+
+BACKTEST_CASH: Final = Decimal(1000)
+"""SOL at the start of each block: enough that few strategies run out of it."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@frozen(kw_only=True)
+class PlayConfig:
+    """Everything that determines the result of a backtest.
+
+    Attributes:
+        source: the strategy.
+        settings: its parameters.
+        games: games to play.
+        seed: seed of the exchange.
+        first: number of the first game under the seed.
+        latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
+        cash: SOL at the start of each block.
+        limits: what the strategy may do.
+        exchange: the exchange's options; without a crowd unless it says how many.
+        engine: ``fast``, or ``event`` for the engine on the embedded exchange.
+        block: games of a block.
+    """
+
+    source: StrategySource
+    settings: Mapping[str, Any] = field(factory=dict)
+    games: int
+    seed: int
+    first: int = 0
+    latency_ms: int = 0
+    cash: Decimal = BACKTEST_CASH
+    limits: Limits = BACKTEST_LIMITS
+    exchange: ExchangeOptions = field(factory=ExchangeOptions)
+    engine: EngineName = "fast"
+    block: int = BLOCK_GAMES
+
+    def __attrs_post_init__(self) -> None:
+        for name, low, high in (
+            ("games", 1, MAX_FIRST_GAME),
+            ("first", 0, MAX_FIRST_GAME),
+            ("seed", 0, 2**63 - 1),
+            ("latency_ms", 0, 60_000),
+            ("block", 1, MAX_FIRST_GAME),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ConfigError(
+                    f"option {name} was {safe_repr(value)}: give a whole number from {low} to {high}"
+                )
+        if self.engine not in ("fast", "event"):
+            raise ConfigError(f"option engine was {safe_repr(self.engine)}: give fast or event")
+
+    @property
+    def session_id(self) -> str:
+        """Return the session id of the block, from which the ids of its actions follow."""
+        return f"backtest-{self.seed}-{self.first}"
+
+    def strategy(self) -> Strategy:
+        """Return a new strategy with the settings."""
+        return configure(self.source.cls, self.settings)
+
+    def exchange_config(self) -> ExchangeConfig:
+        """Return the exchange that plays this backtest's games, without the events outside the game."""
+        options = self.exchange
+        config = ExchangeConfig.of(
+            evolve(options, crowd=options.crowd or 0),
+            seed=self.seed,
+            start_ns=START_NS,
+            first_game=self.first,
+        )
+        return evolve(config, notices=False)
+
+    def blocks(self) -> Iterator[PlayConfig]:
+        """Yield the config of each block."""
+        for at in range(0, self.games, self.block):
+            count = min(self.block, self.games - at)
+            yield evolve(self, first=self.first + at, games=count)
+
+
+def play(
+    strategy: StrategySource | type[Strategy] | str,
+    *,
+    games: int,
+    seed: int,
+    first: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    latency_ms: int = 0,
+    exchange: ExchangeOptions | None = None,
+    crowd: int | None = None,
+    engine: EngineName = "fast",
+    cash: Decimal = BACKTEST_CASH,
+    limits: Limits = BACKTEST_LIMITS,
+    block: int = BLOCK_GAMES,
+    progress: Progress = no_progress,
+) -> Games:
+    """Play *games* games of *seed* and return them as a table.
+
+    Args:
+        strategy: a class, an entry-point name, ``./file.py[:Class]``, or what was resolved from them.
+        games: number of games.
+        seed: seed of the exchange; game number n of a seed is the same in every backtest and session.
+        first: number of the first game.
+        settings: the strategy's parameters.
+        latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
+        exchange: the exchange's options; by default there is no crowd.
+        crowd: other players on the exchange, instead of those in *exchange*.
+        engine: ``fast``, or ``event`` for the engine on the embedded exchange. What the fast driver cannot
+            play exactly is played by the engine too, and :attr:`Games.played` says so.
+        cash: SOL at the start of each block.
+        limits: what the strategy may do.
+        block: games after which a new strategy and account begin.
+        progress: called with the games played and all of them, after each block at least.
+
+    Raises:
+        ConfigError: an option or a parameter is wrong.
+        UnknownNameError: no strategy has this name.
+        StrategyError: the strategy raised.
+    """
+    source = strategy if isinstance(strategy, StrategySource) else resolve_strategy(strategy)
+    options = exchange or ExchangeOptions()
+    config = PlayConfig(
+        source=source, settings=dict(settings or {}), games=games, seed=seed, first=first,
+        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block,
+        exchange=options if crowd is None else evolve(options, crowd=crowd),
+    )  # fmt: skip
+    return play_config(config, progress)
+
+
+def play_config(config: PlayConfig, progress: Progress = no_progress) -> Games:
+    """Play the games of *config* block by block; see :func:`play`."""
+    require_callback(config.source.cls)
+    found = Games.empty(config.games, seed=config.seed, first=config.first)
+    engines: set[str] = set()
+    why: Counter[str] = Counter()
+    blocks = list(config.blocks())
+    for block in blocks:
+        played = play_block(block)
+        found.put(played)
+        engines.add(played.played.engine)
+        why.update(played.played.why)
+        progress(block.first - config.first + block.games, config.games)
+    found.played = Played(
+        engine="mixed" if len(engines) > 1 else engines.pop(),
+        why=dict(why),
+        kernel=loaded() is not None,
+        version=rules.LAW_VERSION,
+        blocks=len(blocks),
+    )
+    return found
+
+
+def play_block(config: PlayConfig) -> Games:
+    """Play the games of one block, by the engine if the fast driver cannot play them exactly."""
+    from vectra_bot.backtest.event import play_by_engine
+    from vectra_bot.backtest.fast import NeedsEngine, play_fast
+
+    if config.engine == "event":
+        return play_by_engine(config)
+    try:
+        return play_fast(config)
+    except NeedsEngine as refusal:
+        games = play_by_engine(config)
+        games.played = Played(engine="event", why={str(refusal): config.games})
+        return games
