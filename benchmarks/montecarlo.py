@@ -10,15 +10,14 @@ one array operation for all that are alive. Sides take turns in each round; time
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from replay import cpu_s
-from store_common import alternate, load, spread
+from sides import cpu_s, finish, parser_of, ratios
+from store_common import alternate
 
 from vectra_bot.analysis.odds import montecarlo
 from vectra_bot.kernel import library
@@ -97,15 +96,12 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     result["games_per_s"] = {
         name: round(1 / statistics.median(seconds)) for name, seconds in found.items()
     }
-    result["numpy_ratio"] = spread(
-        [a / b for a, b in zip(found["numpy"], found["ours"], strict=True)], 2
-    )
+    result["numpy_ratio"] = ratios(found["numpy"], found["ours"])
     result["scanned_ticks_per_s"] = round(looked_at / statistics.median(found["scan"]))
     result["exits"] = dict(
         zip((kind.name.lower() for kind in ExitKind), exits(few, seed).tolist(), strict=True)
     )
     result["ks"] = distances(options.exact, count, seed)
-    result["load"] = load()
     speeds = result["games_per_s"]
     checks = {
         "numpy_ratio": result["numpy_ratio"]["median"] >= GOAL_RATIO,
@@ -119,21 +115,11 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of(__doc__, rounds=7)
     parser.add_argument("--games", type=int, default=1_000_000, help="drawn games of each round")
     parser.add_argument("--exact", type=int, default=100_000, help="exact games to compare with")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    result = measured(options := parser.parse_args())
-    if options.json:
-        print(json.dumps(result))
-    else:
-        for name, value in result.items():
-            print(f"{name}: {value}")
-    return 1 if result["over_goal"] else 0
+    options = parser.parse_args()
+    return finish(measured(options), as_json=options.json)
 
 
 if __name__ == "__main__":

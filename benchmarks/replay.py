@@ -10,7 +10,6 @@ times; those of `threads` are times of the clock and need two idle cores. npm br
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -18,12 +17,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from store_common import alternate, load, spread
+from sides import clock_s, cpu_s, finish, parser_of, ratios
+from store_common import alternate
 
 from vectra_bot.game import fair, rules
 from vectra_bot.kernel import library
@@ -83,20 +82,6 @@ def modules_of(folder: Path) -> Path | None:
     return folder / "node_modules" if done.returncode == 0 else None
 
 
-def cpu_s(call: Any) -> float:
-    """Return the seconds of CPU time that a call takes."""
-    before = time.process_time()
-    call()
-    return time.process_time() - before
-
-
-def clock_s(call: Any) -> float:
-    """Return the seconds that pass during a call."""
-    before = time.perf_counter()
-    call()
-    return time.perf_counter() - before
-
-
 def measured(count: int, few: int, rounds: int, seed: int, folder: Path) -> dict[str, Any]:
     """Return the figures."""
     rng = np.random.default_rng(seed)
@@ -124,8 +109,7 @@ def measured(count: int, few: int, rounds: int, seed: int, folder: Path) -> dict
     pairs["threads_ratio"] = ("clock", "threads")
     for name, (theirs, ours) in pairs.items():
         if theirs in found:
-            ratios = [a / b for a, b in zip(found[theirs], found[ours], strict=True)]
-            result[name] = spread(ratios, 2)
+            result[name] = ratios(found[theirs], found[ours])
     result["one_game_us"] = round(statistics.median(found["one"]) * 1e6, 1)
     result["different_from_python"] = sum(
         play_game(*game) != fair.play_game(*game) for game in games[:few]
@@ -134,7 +118,6 @@ def measured(count: int, few: int, rounds: int, seed: int, folder: Path) -> dict
     if node is not None:
         result["different_from_node"] = node.different(batch)
         node.close()
-    result["load"] = load()
     result["over_goal"] = [
         name for name, goal in GOALS.items() if name in result and result[name]["median"] < goal
     ]
@@ -146,23 +129,13 @@ def measured(count: int, few: int, rounds: int, seed: int, folder: Path) -> dict
 
 def main() -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of(__doc__, rounds=7)
     parser.add_argument("--games", type=int, default=20_000, help="games of each round")
     parser.add_argument("--few", type=int, default=300, help="of them, played in pure Python")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measured(options.games, options.few, options.rounds, options.seed, Path(folder))
-    if options.json:
-        print(json.dumps(result))
-    else:
-        for name, value in result.items():
-            print(f"{name}: {value}")
-    return 1 if result["over_goal"] else 0
+    return finish(result, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -236,8 +236,7 @@ class Engine:
 
     def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
-        now_ns = event.recv_ns
-        now_ns = max(now_ns, account.now_ns)
+        now_ns = max(event.recv_ns, account.now_ns)
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
         if desk.sent:

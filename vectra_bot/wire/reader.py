@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -31,6 +32,9 @@ class Reader(Generic[P]):
         event_name: the venue's name of the event.
         payload: the struct of its payload.
         money: paths of fields without which the event is unusable, e.g. ``cash``, ``sideBet.betAmount``.
+
+    Attributes:
+        decode_strict: decodes a payload without unknown keys, else raises msgspec's error.
     """
 
     def __init__(self, event_name: str, payload: type[P], money: tuple[str, ...] = ()) -> None:
@@ -46,7 +50,7 @@ class Reader(Generic[P]):
         )
         self._money = frozenset(money)
         self._known = frozenset(payload.__struct_encode_fields__)
-        self._decode_strict = msgspec.json.Decoder(self.strict).decode
+        self.decode_strict = msgspec.json.Decoder(self.strict).decode
         self._decode_tolerant = msgspec.json.Decoder(payload).decode
 
     def read(self, data: Raw | None) -> tuple[P, Mapping[str, str]]:
@@ -58,7 +62,7 @@ class Reader(Generic[P]):
         if data is None:
             raise self.error("no-payload", "the frame has no payload", money=bool(self._money))
         try:
-            return self._decode_strict(data), {}
+            return self.decode_strict(data), {}
         except msgspec.ValidationError as error:
             if not str(error).startswith(_UNKNOWN_FIELD):
                 raise self.invalid(error) from None
@@ -97,6 +101,28 @@ class Reader(Generic[P]):
         return WireError(
             reason, f"{self.event_name}: {text}; {advice}", event_name=self.event_name, money=money
         )
+
+
+class RepeatedPart:
+    """An undecoded part that repeats from frame to frame, searched for numbers outside a double's range.
+
+    Comparing it with the last one costs a tenth of decoding it again.
+    """
+
+    def __init__(self) -> None:
+        self._last = Raw(b"null")
+
+    def check(self, part: Raw) -> None:
+        """Raise msgspec's error if there is such a number."""
+        if part != self._last:
+            msgspec.json.decode(part)
+            self._last = part.copy()  # of the part alone, not of the whole frame
+
+
+@lru_cache(maxsize=64)
+def check_numbers(data: bytes) -> None:
+    """Raise msgspec's error if a part that was seen among many has such a number."""
+    msgspec.json.decode(data)
 
 
 def strict_array(*types: Any) -> Any:

@@ -1,7 +1,7 @@
 """The fast driver: the exchange's own market and the strategy's methods, without frames and documents.
 
-``block`` plays the games of a block; our side is ``bot``, the venue's ``venue``. What cannot be played exactly
-raises ``NeedsEngine``. Imports what the engine is made of, and exchange.
+``block`` plays the games of a block; our side is ``bot``, the venue's ``venue``. What cannot be played
+exactly raises ``NeedsEngine``. Imports what the engine is made of, and exchange.
 """
 
 from __future__ import annotations
