@@ -1,4 +1,4 @@
-"""Games drawn from the law: the same with and without the library, and distributed as exact games."""
+"""GameArrays drawn from the law: the same with and without the library, and distributed as exact games."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vectra_bot.errors import UsageError
 from vectra_bot.game import rules
 from vectra_bot.kernel import library
 from vectra_bot.kernel.batch import GameBatch, _empty, _tables, draw_games, play_games
-from vectra_bot.kernel.library import Games, LoadedLaw
+from vectra_bot.kernel.library import GameArrays, LoadedLaw
 from vectra_bot.kernel.play import key_bytes
 
 costly = settings(
@@ -104,7 +104,7 @@ def test_too_little_room(compiled: LoadedLaw, room: int) -> None:
     lengths = np.cumsum([0, *map(len, keys)], dtype=np.int64)
     rug_by, god_by = _tables()
 
-    def calls(arrays: Games) -> Iterator[int]:
+    def calls(arrays: GameArrays) -> Iterator[int]:
         yield compiled.replay(40, b"".join(keys), lengths.ctypes.data, 1, 1, arrays)
         tables = rug_by.ctypes.data, god_by.ctypes.data
         yield compiled.simulate(40, 9, 0, 1.0, 1.0, *tables, arrays)
@@ -112,8 +112,8 @@ def test_too_little_room(compiled: LoadedLaw, room: int) -> None:
     batch = _empty(40, room + 5_000)
     assert batch.prices is not None
     batch.prices[:] = -1
-    names = [name for name, _ in Games._fields_[:-1]]
-    arrays = Games(*(getattr(batch, name).ctypes.data for name in names), room)
+    names = [name for name, _ in GameArrays._fields_[:-1]]
+    arrays = GameArrays(*(getattr(batch, name).ctypes.data for name in names), room)
     for written in calls(arrays):
         assert written == -1
         assert (batch.prices[room:] == -1).all()

@@ -12,14 +12,15 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 from weakref import ref
 
-from vectra_bot.actions.desk import ActionDesk
+from vectra_bot.actions.desk import Submit
 from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.risk import Ask
 from vectra_bot.errors import NotInCallback, StrategyError, safe_repr
 from vectra_bot.game import rules
+from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.outside import BareView, state_of
 from vectra_bot.models import (
@@ -37,6 +38,39 @@ Whole = Amount
 """A percentage, a leverage or a number of ticks: any number, of which the whole part counts."""
 
 
+class UndecidedActions(Protocol):
+    """The actions without an outcome."""
+
+    @property
+    def pending(self) -> tuple[PlayerAction, ...]: ...
+
+
+class AskingDesk(Protocol):
+    """What carries out the calls of :class:`BotActionInterface`: the engine's desk, or the fast driver's."""
+
+    bet: int
+
+    @property
+    def account(self) -> Account: ...
+
+    @property
+    def book(self) -> UndecidedActions: ...
+
+    def enter(self, what: str) -> None: ...
+
+    def ask(self, ask: Ask, button: str, plan: ExitPlan, submit: Submit) -> PlayerAction: ...
+
+    def ask_round(
+        self, kind: ActionType, choice: str, amount: int, round_id: str | None, submit: Submit
+    ) -> PlayerAction: ...
+
+    def adjust(
+        self, kind: ActionType, button: str, wanted: int, percentage: int | None = None
+    ) -> PlayerAction: ...
+
+    def pending(self) -> tuple[PlayerAction, ...]: ...
+
+
 class BotActionInterface(BareView, ABC):
     """The methods by which a strategy acts; each call becomes a tracked :class:`PlayerAction`.
 
@@ -46,7 +80,7 @@ class BotActionInterface(BareView, ABC):
 
     __slots__ = ()
 
-    def __init__(self, desk: ActionDesk) -> None:
+    def __init__(self, desk: AskingDesk) -> None:
         # Weakly: the engine has the desk, and the desk leads back to the strategy that has this object.
         super().__init__(ref(desk))
 
@@ -226,25 +260,25 @@ class BotActionInterface(BareView, ABC):
         return desk_of(self).pending()
 
 
-def desk_of(actions: BotActionInterface) -> ActionDesk:
+def desk_of(actions: BotActionInterface) -> AskingDesk:
     """Return the desk behind *actions*; no attribute leads from one to the other.
 
     Raises:
         NotInCallback: its session is over.
     """
-    desk: ActionDesk | None = state_of(actions)()
+    desk: AskingDesk | None = state_of(actions)()
     if desk is None:
         raise NotInCallback("the session of these actions is over: act inside on_* methods only")
     return desk
 
 
-def _enter(actions: BotActionInterface, what: str) -> ActionDesk:
+def _enter(actions: BotActionInterface, what: str) -> AskingDesk:
     desk = desk_of(actions)
     desk.enter(what)
     return desk
 
 
-def _stake(desk: ActionDesk, amount: Amount | None) -> int:
+def _stake(desk: AskingDesk, amount: Amount | None) -> int:
     return desk.bet if amount is None else _lamports(amount)
 
 

@@ -66,7 +66,7 @@ class PlayConfig:
         latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
         cash: SOL at the start of each block.
         limits: what the strategy may do.
-        exchange: the exchange's options; a crowd of None is none.
+        exchange: the exchange's options; without a crowd unless it says how many.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
     """
@@ -109,7 +109,7 @@ class PlayConfig:
         return configure(self.source.cls, self.settings)
 
     def exchange_config(self) -> ExchangeConfig:
-        """Return the exchange that plays this backtest's games; the events outside the game are left out."""
+        """Return the exchange that plays this backtest's games, without the events outside the game."""
         options = self.exchange
         config = ExchangeConfig.of(
             evolve(options, crowd=options.crowd or 0),
@@ -248,8 +248,7 @@ def play_block(config: PlayConfig, watch: Watch = never) -> Games:
     The engine plays it if the fast driver cannot play it exactly.
     """
     from vectra_bot.backtest.event import play_by_engine
-    from vectra_bot.backtest.fast import play_fast
-    from vectra_bot.backtest.orders import NeedsEngine
+    from vectra_bot.backtest.fast import NeedsEngine, play_fast
 
     if config.engine == "event":
         return play_by_engine(config, watch)

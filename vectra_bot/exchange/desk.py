@@ -6,19 +6,142 @@ A rejection is only an acknowledgement ``{"success":false,"message":...}``. That
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from vectra_bot.exchange.accounts import VenueAccount
+from attrs import frozen
+
+from vectra_bot.exchange.accounts import Coin, VenueAccount
 from vectra_bot.exchange.config import EvidenceDelays, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.features.sidegames import SideGames
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.mail import Mail, round_bet_payload, sidebet_payload
 from vectra_bot.exchange.market import Market
-from vectra_bot.exchange.verdicts import COINS, ROUNDS, Judge
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import LedgerError, buy_qty, to_lamports, to_sol
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP
 from vectra_bot.wire.frames import ack_text, event_text
 from vectra_bot.wire.payloads import AckPayload
 from vectra_bot.wire.requests import Request
+
+_COINS = {None: Coin.SOL, rules.SOL_ADDRESS: Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
+_ROUNDS: Mapping[str, str] = {"bbc_predict": BBC, "candleflip_bet": CANDLEFLIP}
+_LEAST = to_lamports(rules.MIN_STAKE)
+_MOST = {
+    Coin.SOL: to_lamports(rules.MAX_STAKE),
+    Coin.PRACTICE: to_lamports(rules.PRACTICE_MAX_STAKE),
+}
+_EXITS = ("sell", "short_close")
+_SHORTS = ("short_open", "short_close")
+
+
+@frozen
+class _Verdict:
+    """The check of a request: its amount in lamports, or the reason for its rejection."""
+
+    amount: int
+    reason: str = ""
+
+
+class Judge:
+    """Checks requests against the market in force; changes nothing.
+
+    Args:
+        market: the running game and its accounts.
+        sidegames: the rounds that accept stakes; None where there are none.
+        leverage_level: level from which leverage is offered.
+    """
+
+    def __init__(self, market: Market, sidegames: SideGames | None, leverage_level: int) -> None:
+        self._market = market
+        self._sidegames = sidegames
+        self._leverage_level = leverage_level
+
+    def judge(self, account: VenueAccount, request: Request) -> _Verdict:
+        """Check the request at the price in force; nothing changes."""
+        kind = request.kind
+        closed = "" if kind in _ROUNDS else self._closed(kind)
+        if closed:
+            return _Verdict(0 if kind in _EXITS else request.amount or 0, closed)
+        if kind == "sell":
+            return self._judge_sell(account, request)
+        if kind == "short_close":
+            return self._judge_short_close(account)
+        amount = request.amount
+        if amount is None:
+            return _Verdict(0, "Invalid amount")
+        return _Verdict(amount, self._stake_problem(account, request, amount))
+
+    def _closed(self, kind: str) -> str:
+        if self._market.rugged:
+            return "Game has rugged"
+        if not self._market.open:
+            return "Trading is closed until the presale"
+        if self._market.presale:
+            if kind == "sell":
+                return "No sells in the presale"
+            if kind in _SHORTS:
+                return "No shorts in the presale"
+        return ""
+
+    def _judge_sell(self, account: VenueAccount, request: Request) -> _Verdict:
+        percentage = request.percentage
+        if percentage is None or not 1 <= percentage <= 100:
+            return _Verdict(0, "Percentage must be a whole number from 1 to 100")
+        try:
+            return _Verdict(account.ledger.quote_sell(percentage, self._market.price))
+        except LedgerError:
+            return _Verdict(0, "No position to sell")
+
+    def _judge_short_close(self, account: VenueAccount) -> _Verdict:
+        short = account.ledger.short
+        if short is None or self._market.is_closing(account):
+            return _Verdict(0, "No short position to close")
+        return _Verdict(short.value(self._market.price, self._market.terms))
+
+    def _stake_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+        most = _MOST[account.coin]
+        if not _LEAST <= amount <= most:
+            return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
+        if amount > account.ledger.free:
+            return f"Insufficient funds: {to_sol(account.ledger.free):f} SOL free"
+        if request.kind == "buy":
+            return self._buy_problem(account, request, amount)
+        if request.kind == "short_open":
+            return "A short position is already open" if account.ledger.short is not None else ""
+        if request.kind == "sidebet":
+            return self._sidebet_problem(account, request)
+        return self._round_problem(account, request)
+
+    def _buy_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+        leverage = 1 if request.leverage is None else request.leverage
+        if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
+            return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
+        if leverage > 1 and account.level < self._leverage_level:
+            return f"Leverage is offered from level {self._leverage_level}"
+        if not buy_qty(amount, self._market.price):
+            return "Amount buys nothing at this price"
+        return ""
+
+    def _sidebet_problem(self, account: VenueAccount, request: Request) -> str:
+        address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
+        coin = _COINS.get(address) if address is None or isinstance(address, str) else None
+        if coin is not account.coin:
+            return "The side bet is in another coin than the selected one"
+        if request.payload.get("xPayout", rules.SIDEBET_PAYOUT_X) != rules.SIDEBET_PAYOUT_X:
+            return f"Side bets pay {rules.SIDEBET_PAYOUT_X} times the stake"
+        if account.ledger.sidebet is not None:
+            return "A side bet is already open"
+        return ""
+
+    def _round_problem(self, account: VenueAccount, request: Request) -> str:
+        if self._sidegames is None:
+            return "Side games are not offered"
+        try:
+            self._sidegames.check(account, _ROUNDS[request.kind], request.choice, request.round_id)
+        except LedgerError as error:
+            return str(error)
+        return ""
 
 
 class Desk:
@@ -78,7 +201,7 @@ class Desk:
 
     def _select_coin(self, account: VenueAccount, request: Request) -> None:
         """Select the player's coin; a game that was joined keeps its coin (protocol 6.1)."""
-        coin = COINS.get(request.coin)
+        coin = _COINS.get(request.coin)
         if coin is None:
             answer = AckPayload(success=False, message="Unknown coin")
         elif account.select(coin):
@@ -114,7 +237,7 @@ class Desk:
             answer = AckPayload(success=False, message=verdict.reason)
         elif kind == "sidebet":
             answer = self._bet(account, request, verdict.amount, at_ns, delays)
-        elif kind in ROUNDS:
+        elif kind in _ROUNDS:
             answer = self._round_bet(account, request, verdict.amount, delays)
         else:
             answer = self._trade(account, request, verdict.amount, delays)
@@ -162,7 +285,7 @@ class Desk:
         self, account: VenueAccount, request: Request, amount: int, delays: EvidenceDelays
     ) -> AckPayload:
         stake = self._sidegames.bet(
-            account, ROUNDS[request.kind], request.choice or "", amount, request.round_id
+            account, _ROUNDS[request.kind], request.choice or "", amount, request.round_id
         )
         self._mail.post(account, self._mail.player_update(account), delays.update_ms)
         self._mail.post(account, self._mail.round_bet(stake, request.trace_id), delays.row_ms)

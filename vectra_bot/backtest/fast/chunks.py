@@ -41,7 +41,7 @@ class FastGameData:
     at: int
 
     def expected(self, first: int, last: int) -> tuple[float, float]:
-        """Return expectation and variance of holding one unit from tick *first* until *last*, in its price."""
+        """Return expectation and variance of holding one token from tick *first* until *last*."""
         start, sums = self.chunk.start(self.at), self.chunk.sums()
         mean, variance = sums[:, start + last] - sums[:, start + first]
         return float(mean), float(variance)
@@ -75,13 +75,14 @@ class Chunk:
         if self._sums is None:
             prices = self.games.prices
             assert prices is not None
-            lows = np.concatenate(
-                [np.minimum.accumulate(self.games.prices_of(at)) for at in range(len(self.games))]
-            )
-            mean, variance = returns(prices[: len(lows)], lows)
-            self._sums = np.zeros((2, len(lows) + 1))
-            np.cumsum(mean * prices[: len(lows)], out=self._sums[0, 1:])
-            np.cumsum(variance * prices[: len(lows)] ** 2, out=self._sums[1, 1:])
+            lows = np.ones_like(prices)
+            for at in range(len(self.games)):
+                own, start = self.games.prices_of(at), self.start(at)
+                np.minimum.accumulate(own, out=lows[start : start + len(own)])
+            mean, variance = returns(prices, lows)
+            self._sums = np.zeros((2, len(prices) + 1))
+            np.cumsum(mean * prices, out=self._sums[0, 1:])
+            np.cumsum(variance * prices**2, out=self._sums[1, 1:])
         return self._sums
 
 

@@ -1,7 +1,7 @@
 """What a strategy sees of a game in the fast driver: views that are changed in place from tick to tick.
 
 They show what the engine's views show; what they cannot show exactly gives the block to the engine. Imports
-game, models and backtest.orders.
+game, models and backtest.fast.orders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from attrs import define
 
-from vectra_bot.backtest.orders import Refusals
+from vectra_bot.backtest.fast.orders import Refusals
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
@@ -49,6 +49,17 @@ class FastGame(GameView):
         "tick",
     )
 
+    game_id: str
+    phase: GamePhase
+    tick: int
+    price: float
+    rug_tick: int | None
+    rug_price: float | None
+    starts_in_ms: int
+    server_seed: str
+    shown: int
+    every: Sequence[float]
+
     def __init__(self, refusals: Refusals) -> None:
         super().__init__(GameState())
         self._refusals = refusals
@@ -59,10 +70,9 @@ class FastGame(GameView):
         self.game_id, self.server_seed = game_id, server_seed
         self.phase = GamePhase.COOLDOWN
         self.tick, self.price, self.shown = 0, rules.START_PRICE, 0
-        self.rug_tick: int | None = None
-        self.rug_price: float | None = None
+        self.rug_tick, self.rug_price = None, None
         self.starts_in_ms = rules.COOLDOWN_MS
-        self.every: Sequence[float] = ()
+        self.every = ()
         self._copied = Prices(())
 
     def _seen(self) -> list[float]:
@@ -157,6 +167,8 @@ class FastAccount(AccountView):
 
     __slots__ = ("_refusals", "position")
 
+    position: FastPosition
+
     def __init__(self, account: Account, refusals: Refusals) -> None:
         super().__init__(account)
         self._refusals = refusals
@@ -180,11 +192,11 @@ class NoRounds(SideGamesView):
         if name.startswith("_"):
             return object.__getattribute__(self, name)
         refusals: Refusals = object.__getattribute__(self, "_refusals")
-        refusals.refuse("the strategy plays side games")
+        return refusals.refuse("the strategy plays side games")
 
 
 @define(eq=False)
-class Finished:
+class EndedGame:
     """A finished game, from which its summary is made when it is read."""
 
     game_id: str
@@ -219,9 +231,9 @@ class FastHistory(Sequence[GameSummary]):
     """The last finished games, oldest first."""
 
     def __init__(self) -> None:
-        self._games: deque[Finished] = deque(maxlen=HISTORY_GAMES)
+        self._games: deque[EndedGame] = deque(maxlen=HISTORY_GAMES)
 
-    def append(self, game: Finished) -> None:
+    def append(self, game: EndedGame) -> None:
         """Add the game that ended."""
         self._games.append(game)
 

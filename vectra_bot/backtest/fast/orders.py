@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from attrs import define
+from attrs import define, fields
 
 from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.ids import ActionIds
@@ -31,7 +31,7 @@ class NeedsEngine(BaseException):
 
 @define
 class Refusals:
-    """Remembers why the fast driver cannot go on, even if a strategy swallows the exception.
+    """Remembers why the fast driver cannot continue, even if a strategy swallows the exception.
 
     Attributes:
         reason: the first reason, empty if there was none.
@@ -61,7 +61,7 @@ class Owner:
 
 @define(eq=False)
 class Order:
-    """One action of ours from the request to its completion; amounts in lamports.
+    """One of our actions, from the request to its completion; amounts in lamports.
 
     Attributes:
         number: its number among the actions of the block, from 1; its ids follow from it.
@@ -125,7 +125,7 @@ class FastAction(PlayerAction):
         order: Order = object.__getattribute__(self, "_order")
         read = _FIELDS.get(name)
         if read is None:
-            if name in PlayerAction.__slots__:
+            if name in _NAMES:
                 order.owner.refuse(f"the strategy reads {name} of an action")
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         value = read(order)
@@ -154,6 +154,8 @@ def _trace(order: Order) -> str | None:
     sent = order.actor is Actor.BOT and not order.kind.is_local
     return order.ids[1] if sent and order.state is not ActionState.DENIED else None
 
+
+_NAMES = frozenset(one.name for one in fields(PlayerAction))
 
 _FIELDS: dict[str, Callable[[Order], Any]] = {
     "action_id": lambda order: order.ids[0],

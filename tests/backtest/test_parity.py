@@ -1,0 +1,129 @@
+"""The fast driver and the engine play the same: the same methods, the same fills, the same money."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vectra_bot import Strategy
+from vectra_bot.backtest import Games, play
+from vectra_bot.backtest.games import COLUMNS
+
+GAMES = 3
+TOTALS = ("denials", "actions", "placed", "unknown", "fills", "ticks", "capped")
+
+
+class Scripted(Strategy):
+    """Does at each tick what its script says, and writes down all that it sees."""
+
+    script: ClassVar[dict[tuple[str, int], list[tuple[str, Any]]]] = {}
+    seen: ClassVar[list[Any]] = []
+
+    def note(self, what: str, *values: Any) -> None:
+        account, position = self.account, self.position
+        bet, short, actions = account.sidebet, account.short, self.actions
+        self.seen.append(
+            (
+                what, *values, account.cash, account.pnl, position.qty, position.avg_cost,
+                position.entry_tick, position.liquidation_price, bet, short, actions.bet_amount,
+                [(a.action_type, a.state, a.amount) for a in actions.pending],
+            )
+        )  # fmt: skip
+
+    def act(self, when: str, tick: int) -> None:
+        for name, value in self.script.get((when, tick), []):
+            call = getattr(self.actions, name)
+            action = call(**value) if isinstance(value, dict) else call(*value)
+            outcome = action.outcome
+            self.seen.append((name, action.state, action.button, action.action_id, outcome))
+
+    def on_phase(self, game: Any) -> None:
+        self.note("phase", game.phase, game.tick, game.price, len(game.prices), game.rug_price)
+        self.act(game.phase.value, 0)
+
+    def on_game_start(self, game: Any) -> None:
+        self.note("start", game.tick, game.price)
+
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        self.note("tick", tick.tick, tick.price, game.tick, game.peak, game.low, len(game.prices))
+        self.act("tick", game.tick)
+
+    def on_game_end(self, game: Any, summary: Any) -> None:
+        self.note("end", game.phase, summary, self.history[-1] == summary, len(self.history))
+
+    def on_action_submitted(self, action: Any) -> None:
+        self.note("submitted", action.action_id, action.state, action.trace_id)
+
+    def on_action_outcome(self, action: Any) -> None:
+        self.note("outcome", action.action_type, action.state, action.actor, action.outcome)
+        self.act(f"after {action.action_type.value}", 0)
+
+    def on_stake_settled(self, settled: Any, game: Any) -> None:
+        self.note("settled", settled, game.tick, game.phase)
+        self.act("settled", 0)
+
+
+AMOUNTS = st.sampled_from(["0.001", "0.01", "0.05", "0.1", "0.2", "0.0000000015", "7"])
+EXITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "take_profit": st.sampled_from([1.01, 1.1, 1.5]),
+        "stop_loss": st.sampled_from([0.5, 0.9, 0.99]),
+        "max_ticks": st.integers(1, 30),
+        "leverage": st.integers(1, 6),
+    },
+)
+BUYS = st.builds(lambda amount, more: ("buy", {"amount": amount, **more}), AMOUNTS, EXITS)
+SELLS = st.integers(1, 100).map(lambda share: ("sell", (share,))) | st.just(("sell", ()))
+BETS = AMOUNTS.map(lambda amount: ("sidebet", (amount,)))
+SHORTS = AMOUNTS.map(lambda amount: ("short_open", (amount,))) | st.just(("short_close", ()))
+ADJUSTMENTS = st.sampled_from(
+    [("bet_increment", ("0.01",)), ("bet_percentage", (10,)), ("buy", ())]
+)
+ASKED = st.lists(st.one_of(BUYS, SELLS, BETS, SHORTS, ADJUSTMENTS), min_size=1, max_size=2)
+TICKS = st.tuples(st.just("tick"), st.integers(0, 60) | st.integers(0, 300))
+MOMENTS = st.sampled_from(
+    [("cooldown", 0), ("presale", 0), ("active", 0), ("rugged", 0), ("settled", 0)]
+)
+SCRIPTS = st.dictionaries(st.one_of(TICKS, TICKS, TICKS, MOMENTS), ASKED, min_size=1, max_size=14)
+
+
+def assert_equal(fast: Games, event: Games) -> None:
+    """Every column and every total is the same; sums of expectations but for their rounding."""
+    for name in COLUMNS:
+        ours, theirs = getattr(fast, name), getattr(event, name)
+        if name in ("expected", "variance"):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=10, err_msg=name)
+        else:
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+    for name in TOTALS:
+        assert getattr(fast, name) == getattr(event, name), name
+
+
+def both(script: dict[Any, Any], **options: Any) -> tuple[Games, Games]:
+    """Play a script by both drivers and compare what it saw, in order."""
+    Scripted.script = script
+    found = []
+    for engine in ("fast", "event"):
+        Scripted.seen = []
+        games = play(Scripted, engine=engine, **options)
+        found.append((games, Scripted.seen))
+    (fast, ours), (event, theirs) = found
+    if fast.played.engine == "fast":
+        for mine, its in zip(ours, theirs, strict=False):
+            assert mine == its
+        assert len(ours) == len(theirs)
+    assert_equal(fast, event)
+    return fast, event
+
+
+@pytest.mark.parametrize("latency_ms", [0, 70])
+@given(script=SCRIPTS, seed=st.integers(0, 20))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_script_is_played_the_same(script: dict[Any, Any], seed: int, latency_ms: int) -> None:
+    """Random actions at random moments: every callback sees the same, and the money is the same."""
+    both(script, games=1, seed=seed, latency_ms=latency_ms)
