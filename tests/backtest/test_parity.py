@@ -25,11 +25,11 @@ class Scripted(Strategy):
 
     def note(self, what: str, *values: Any) -> None:
         account, position = self.account, self.position
-        bet, actions = account.sidebet, self.actions
+        bet, short, actions = account.sidebet, account.short, self.actions
         self.seen.append(
             (
                 what, *values, account.cash, account.pnl, position.qty, position.avg_cost,
-                position.entry_tick, position.liquidation_price, bet, actions.bet_amount,
+                position.entry_tick, position.liquidation_price, bet, short, actions.bet_amount,
                 [(a.action_type, a.state, a.amount) for a in actions.pending],
             )
         )  # fmt: skip
@@ -37,7 +37,7 @@ class Scripted(Strategy):
     def act(self, when: str, tick: int) -> None:
         for name, value in self.script.get((when, tick), []):
             call = getattr(self.actions, name)
-            action = call(**value) if isinstance(value, dict) else call(value)
+            action = call(**value) if isinstance(value, dict) else call(*value)
             outcome = action.outcome
             self.seen.append((name, action.state, action.button, action.action_id, outcome))
 
@@ -78,10 +78,13 @@ EXITS = st.fixed_dictionaries(
     },
 )
 BUYS = st.builds(lambda amount, more: ("buy", {"amount": amount, **more}), AMOUNTS, EXITS)
-SELLS = st.integers(1, 100).map(lambda share: ("sell", share)) | st.just(("sell", 100))
-BETS = AMOUNTS.map(lambda amount: ("sidebet", amount))
-ADJUSTMENTS = st.sampled_from([("bet_increment", "0.01"), ("bet_percentage", 10), ("buy", {})])
-ASKED = st.lists(st.one_of(BUYS, SELLS, BETS, ADJUSTMENTS), min_size=1, max_size=2)
+SELLS = st.integers(1, 100).map(lambda share: ("sell", (share,))) | st.just(("sell", ()))
+BETS = AMOUNTS.map(lambda amount: ("sidebet", (amount,)))
+SHORTS = AMOUNTS.map(lambda amount: ("short_open", (amount,))) | st.just(("short_close", ()))
+ADJUSTMENTS = st.sampled_from(
+    [("bet_increment", ("0.01",)), ("bet_percentage", (10,)), ("buy", ())]
+)
+ASKED = st.lists(st.one_of(BUYS, SELLS, BETS, SHORTS, ADJUSTMENTS), min_size=1, max_size=2)
 TICKS = st.tuples(st.just("tick"), st.integers(0, 60) | st.integers(0, 300))
 MOMENTS = st.sampled_from(
     [("cooldown", 0), ("presale", 0), ("active", 0), ("rugged", 0), ("settled", 0)]

@@ -45,8 +45,8 @@ RESAMPLES: Final = 9_999
 _UNLIKE: Final = 0.002
 # Games are drawn and exchanged in groups of consecutive ones, so that a million costs no more than this many.
 _GROUPS: Final = 256
-# Resamples whose numbers are in memory at once.
-_AT_ONCE: Final = 1000
+# Resamples whose numbers are in memory at once: as many as fit in a processor's cache.
+_AT_ONCE: Final = 250
 # Sums that differ by less than this share are the same: profits are whole lamports.
 _SLACK: Final = 1e-9
 _TAIL: Final = 0.025
@@ -119,7 +119,8 @@ def paired_difference(
     rng = Generator(PCG64(SeedSequence([abs(seed), ours.size])))
     few = min(bets) < FEW_BETS
     by_exchange, alike = _exchanged(_features(ours, theirs), rng, resamples, few=few)
-    by_draw = resampled_mean(ours - theirs, rng, resamples)
+    busy = (ours != 0.0) | (theirs != 0.0)
+    by_draw = resampled_mean((ours - theirs)[busy], ours.size, rng, resamples)
     return PairedDifference(
         mean=by_draw.mean,
         low=by_draw.low,
@@ -131,32 +132,34 @@ def paired_difference(
     )
 
 
-def resampled_mean(values: Profits, rng: Generator, resamples: int = RESAMPLES) -> ResampledMean:
-    """Return the mean of *values*, which are independent of each other, with its interval.
+def resampled_mean(
+    values: Profits, games: int, rng: Generator, resamples: int = RESAMPLES
+) -> ResampledMean:
+    """Return the mean of *games* with its interval.
 
     Args:
-        values: one for each game.
+        values: of the games in which there was a bet, independent of each other; those of the rest are 0.
+        games: number of all games.
         rng: draws the resamples.
         resamples: how many, at least 99.
     """
-    mean = float(values.mean())
+    count = len(values)
+    mean = float(values.mean()) if count else 0.0
     groups = _grouped(values - mean)
     error = _standard_error(groups)
-    if error == 0.0:  # nothing varies
-        return ResampledMean(mean=mean, low=None, high=None, p=1.0)
-    count = len(values)
+    if error <= _SLACK * abs(mean) * count:  # nothing varies
+        return ResampledMean(mean=mean * count / games, low=None, high=None, p=1.0)
     far = np.sort(np.concatenate([_deviations(groups, rng, size) for size in _portions(resamples)]))
     seen = mean * count / error
     below = int(np.searchsorted(far, seen, side="right"))
     above = len(far) - int(np.searchsorted(far, seen, side="left"))
-    p = min(1.0, 2 * (min(below, above) + 1) / (resamples + 1))
     at = max(1, int(_TAIL * (resamples + 1)))
-    low, high = mean - far[-at] * error / count, mean - far[at - 1] * error / count
+    low, high = ((mean * count - far[end] * error) / games for end in (-at, at - 1))
     return ResampledMean(
-        mean=mean,
+        mean=mean * count / games,
         low=float(low) if np.isfinite(low) else None,
         high=float(high) if np.isfinite(high) else None,
-        p=p,
+        p=min(1.0, 2 * (min(below, above) + 1) / (resamples + 1)),
     )
 
 

@@ -248,8 +248,7 @@ def play_block(config: PlayConfig, watch: Watch = never) -> Games:
     The engine plays it if the fast driver cannot play it exactly.
     """
     from vectra_bot.backtest.event import play_by_engine
-    from vectra_bot.backtest.fast import play_fast
-    from vectra_bot.backtest.orders import NeedsEngine
+    from vectra_bot.backtest.fast import NeedsEngine, play_fast
 
     if config.engine == "event":
         return play_by_engine(config, watch)

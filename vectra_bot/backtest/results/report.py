@@ -247,7 +247,8 @@ def profit_interval(table: Games) -> tuple[Decimal, Decimal] | None:
     """Return the 95 % interval of the profit per game in SOL, None where too few games differ."""
     if not len(table):
         return None
-    found = resampled_mean(table.pnl.astype(np.float64), Generator(PCG64(table.seed)))
+    profits = table.pnl[table.pnl != 0].astype(np.float64)
+    found = resampled_mean(profits, len(table), Generator(PCG64(table.seed)))
     if found.low is None or found.high is None:
         return None
     return to_sol(round(found.low)), to_sol(round(found.high))

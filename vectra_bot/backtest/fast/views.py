@@ -1,7 +1,7 @@
 """What a strategy sees of a game in the fast driver: views that are changed in place from tick to tick.
 
 They show what the engine's views show; what they cannot show exactly gives the block to the engine. Imports
-game, models and backtest.orders.
+game, models and backtest.fast.orders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from attrs import define
 
-from vectra_bot.backtest.orders import Refusals
+from vectra_bot.backtest.fast.orders import Refusals
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol

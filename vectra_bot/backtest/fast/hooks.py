@@ -1,6 +1,6 @@
 """The methods of a strategy, resolved once: those that it does not define cost nothing.
 
-Imports strategy and backtest.orders.
+Imports strategy and backtest.fast.orders.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from vectra_bot.backtest.orders import Refusals
+from vectra_bot.backtest.fast.orders import Refusals
 from vectra_bot.strategy import CALLBACKS, Strategy
 
 _BY_THE_ENGINE = ("on_player_update", "on_connection")

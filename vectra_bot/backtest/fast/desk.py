@@ -12,7 +12,7 @@ from attrs import define, field
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.actions.risk import Ask, RiskGate
-from vectra_bot.backtest.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
@@ -21,7 +21,13 @@ from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionState, ActionType, PlayerAction, Proof
 
 _LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
-_PLAYED = (ActionType.BUY, ActionType.SELL, ActionType.SIDEBET)
+_PLAYED = (
+    ActionType.BUY,
+    ActionType.SELL,
+    ActionType.SIDEBET,
+    ActionType.SHORT_OPEN,
+    ActionType.SHORT_CLOSE,
+)
 
 
 @define(eq=False)
@@ -106,7 +112,9 @@ class FastDesk:
         order = self.make(kind, button)
         order.amount, order.percentage = ask.amount, ask.percentage
         order.leverage, order.plan = ask.leverage, plan
-        order.unverified = self.account.leveraged if kind is ActionType.SELL else ask.leverage > 1
+        order.unverified = kind.is_unverified or ask.leverage > 1
+        if kind is ActionType.SELL:
+            order.unverified = self.account.leveraged
         reason = self.gate.check(
             ask, self.game, self.account, pending=book.pending, unknown=0, at_risk=book.at_risk
         )

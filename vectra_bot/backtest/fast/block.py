@@ -20,14 +20,14 @@ from typing import Final
 
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
-from vectra_bot.backtest.bot import NEVER, FastBot
-from vectra_bot.backtest.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.bot import NEVER, FastBot
+from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
+from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
+from vectra_bot.backtest.fast.venue import FastVenue
+from vectra_bot.backtest.fast.views import FastTick
 from vectra_bot.backtest.games import Games, Played
-from vectra_bot.backtest.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.play import PlayConfig, Watch, never
-from vectra_bot.backtest.timeline import GameTimes, Timeline
-from vectra_bot.backtest.venue import FastVenue
-from vectra_bot.backtest.views import FastTick
 from vectra_bot.errors import StrategyError, safe_error, safe_trace
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.identities import Identities
@@ -67,6 +67,8 @@ def _refuse_config(config: PlayConfig) -> None:
     limits = config.limits
     if config.exchange.crowd:
         raise NeedsEngine("there is a crowd")
+    if config.exchange.short_terms.waits_to_close:
+        raise NeedsEngine("a short is settled at the tick after its close")
     if config.latency_ms > MAX_LATENCY_MS:
         raise NeedsEngine(f"the latency is above {MAX_LATENCY_MS} ms")
     for name in ("day_loss", "actions_per_minute", "price_age_ms"):
@@ -96,6 +98,7 @@ class FastBlock:
         delays = EvidenceDelays() if late else EvidenceDelays.none()
         self._latency_ns = config.latency_ms * NS_PER_MS
         self._update_ns = delays.update_ms * NS_PER_MS
+        self._row_ns = delays.row_ms * NS_PER_MS
         self._ack_ns = delays.ack_ms * NS_PER_MS
         self._now_ns = self._last_due_ns = self._acks = 0
         self._arriving: deque[Order] = deque()
@@ -193,27 +196,39 @@ class FastBlock:
         if done.fill is not None:
             self.table.fills += 1
             self._post(0, partial(bot.filled, order, done.fill, ledger.cash, ledger.lots))
-            self._post(self._update_ns, partial(bot.complete, order))
+            self._post_update(self._update_ns, partial(bot.complete, order))
+            self._post_update(self._row_ns)
         elif done.bet is not None:
             placed = partial(bot.placed, order, done.bet, ledger.cash, ledger.lots)
-            self._post(self._update_ns, placed)
+            self._post_update(self._update_ns, placed)
         self._post(self._ack_ns, _nothing)
+
+    def _post_update(self, after_ns: int, then: Callable[[], None] | None = None) -> None:
+        """Post a statement of our account: what it shows of a short is taken first."""
+        short = self.venue.ledger.short
+        if short is not None:
+            value = partial(self.bot.value_short, short, self.venue.value(short))
+            self._post(after_ns, value)
+        if then is not None:
+            self._post(after_ns, then)
 
     def _settled(self, settled: EndedSidebet) -> None:
         cash = self.venue.ledger.cash
         self._post(0, partial(self.bot.settled, settled.bet, settled.tick, cash))
+        self._post_update(0)
 
     def _sold_by_venue(self, deals: list[Deal]) -> None:
-        """Post the trades that the venue made with our position."""
+        """Post the trades that the venue made with our holdings, each with the cash after it."""
         ledger, bot = self.venue.ledger, self.bot
+        rugged = self.venue.market.rugged
         self.table.fills += len(deals)
+        later = sum(deal.fill.amount for deal in deals)
         for deal in deals:
-            if deal.fill.kind == "forced_sell":
-                self._post(0, partial(bot.force_sold, ledger.cash))
-            else:
-                self._post(0, partial(bot.liquidated, deal.fill, ledger.cash, ledger.lots))
-        if deals and deals[-1].fill.kind == "liquidation":
-            self._post(0, bot.stated_liquidations)
+            later -= deal.fill.amount
+            take = bot.force_sold if rugged else bot.sold
+            self._post(0, partial(take, deal.fill, ledger.cash - later, ledger.lots))
+        if deals and not rugged:
+            self._post_update(0, bot.stated_sales)
 
     # The steps of a game.
 
@@ -300,7 +315,7 @@ class FastBlock:
         at_ns = 0 if self._times is None else self._times.ticks_ns[tick]
         self._run_until(at_ns)
         market, bot, game = self.venue.market, self.bot, self.bot.game
-        self._sold_by_venue(market.move(tick, price))
+        self._sold_by_venue(self.venue.move(tick, price))
         for settled in market.settle_lost(at_ns):
             self._settled(settled)
         game.tick, game.price = tick, price
@@ -317,15 +332,18 @@ class FastBlock:
             self._now_ns = at_ns
         if self.bot.desk.busy:
             self._send()
+        if self.venue.shows_short:
+            self.bot.value_short(*self.venue.published)
         if self._timeline is None:
             self._run_until(0)
 
     def _set_alarm(self, tick: int) -> None:
         """Set the next tick at which anything but the strategy's method may run."""
-        if self._mail or self._arriving or self.venue.ledger.leveraged:
+        venue = self.venue
+        if self._mail or self._arriving or venue.ledger.leveraged or venue.shows_short:
             self._alarm = tick + 1
             return
-        bet = self.venue.ledger.sidebet
+        bet = venue.ledger.sidebet
         self._alarm = min(self.bot.exit_at, NEVER if bet is None else bet.end_tick)
 
     def _rug(self, data: FastGameData, times: GameTimes | None) -> None:

@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from attrs import evolve
+
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
-from vectra_bot.backtest.chunks import FastGameData
-from vectra_bot.backtest.desk import FastDesk
+from vectra_bot.backtest.fast.chunks import FastGameData
+from vectra_bot.backtest.fast.desk import FastDesk
+from vectra_bot.backtest.fast.hooks import Hook, Hooks
+from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.tally import Holdings
+from vectra_bot.backtest.fast.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
 from vectra_bot.backtest.games import Games
-from vectra_bot.backtest.hooks import Hook, Hooks
-from vectra_bot.backtest.orders import Order, Owner, Refusals
-from vectra_bot.backtest.tally import Holdings
-from vectra_bot.backtest.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
 from vectra_bot.engine.effects import EngineActions
 from vectra_bot.game.account import Account
-from vectra_bot.game.amounts import to_sol
-from vectra_bot.game.holdings import SidebetView
+from vectra_bot.game.amounts import to_lamports, to_sol
+from vectra_bot.game.holdings import ShortView, SidebetView
 from vectra_bot.game.ledger import Fill, OpenSidebet, SettledSidebet
 from vectra_bot.game.lots import Lot
+from vectra_bot.game.shorts import OpenShort
 from vectra_bot.kernel.exits import ExitScan
 from vectra_bot.models import (
     ActionState,
@@ -61,7 +64,7 @@ class FastBot:
         self.holdings = Holdings(table)
         self.running = ""
         self.exit_at = NEVER
-        self._liquidated: list[Order] = []
+        self._sold: list[Order] = []
         self._data: FastGameData
         views = FastAccount(account, refusals), self.history, NoRounds(refusals)
         bind(strategy, Surroundings(self.actions, *views))
@@ -210,7 +213,41 @@ class FastBot:
         order.state, order.proof = ActionState.CONFIRMED, Proof.TRADE
         if order.kind is ActionType.BUY:
             self.desk.exits.declare(order.plan)
+        elif order.kind is ActionType.SHORT_OPEN:
+            stake = to_sol(fill.amount)
+            self.account.short = ShortView(
+                stake, fill.price, fill.tick, stake, order.ids[0], to_sol(fill.bonus)
+            )
+        elif order.kind is ActionType.SHORT_CLOSE:
+            self._end_short(fill, cash, lots)
+            return
         self._show(cash, lots)
+
+    def _end_short(self, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
+        """Book the payout of our short, and report the end of its stake."""
+        short, self.account.short = self.account.short, None
+        self._show(cash, lots)
+        if short is None:
+            return
+        payout = to_sol(fill.amount)
+        ended = StakeSettled(
+            action_id=short.action_id or "",
+            game_id=self.game.game_id,
+            action_type=ActionType.SHORT_OPEN.value,
+            stake=short.stake,
+            won=payout > short.stake,
+            payout=payout,
+            pnl=payout - short.stake,
+            tick=fill.tick,
+            unverified=True,
+        )
+        self.call(self.hooks.settled, "on_stake_settled", ended, self.game)
+
+    def value_short(self, stated: OpenShort | None, value: int) -> None:
+        """Take a statement of a short's value; one of another stake is not about the short that is open."""
+        held = self.account.short
+        if held is not None and stated is not None and to_lamports(held.stake) == stated.amount:
+            self.account.short = evolve(held, value=to_sol(value))
 
     def complete(self, order: Order) -> None:
         """Take the statement of our account that shows the effect of *order*."""
@@ -236,26 +273,35 @@ class FastBot:
         order.state, order.proof, order.reason = ActionState.REJECTED, Proof.ACK, reason
         self.complete(order)
 
-    def liquidated(self, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
-        """Take a trade by which the venue sold a leveraged lot."""
-        order = self.desk.make(ActionType.SELL, "")
+    def sold(self, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
+        """Take a sale by the venue while the game runs: a lot liquidated, or a short worth nothing."""
+        is_short = fill.kind == "short_close"
+        if is_short:
+            self.gate.on_external(self.account.now_ns)
+        order = self.desk.make(ActionType.SHORT_CLOSE if is_short else ActionType.SELL, "")
         order.state, order.actor, order.proof = ActionState.CONFIRMED, Actor.EXTERNAL, Proof.TRADE
         order.amount = order.paid = fill.amount
         order.price, order.leverage, order.unverified = fill.price, fill.leverage, True
-        self._liquidated.append(order)
-        self._show(cash, lots)
+        self._sold.append(order)
+        if is_short:
+            self._end_short(fill, cash, self.account.lots)
+        else:
+            self._show(cash, lots)
 
-    def stated_liquidations(self) -> None:
+    def stated_sales(self) -> None:
         """Take the statement of our account after the venue's own sales."""
-        orders, self._liquidated = self._liquidated, []
+        orders, self._sold = self._sold, []
         for order in orders:
             self._completed(order)
         self.report()
 
-    def force_sold(self, cash: int) -> None:
-        """Take the sale of our position at the rug."""
+    def force_sold(self, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
+        """Take the end of our position, or of our short, at the rug."""
+        if fill.kind == "short_close":
+            self._end_short(fill, cash, self.account.lots)
+            return
         self.gate.rugged_game = self.game.game_id
-        self._show(cash, (), until=self._data.rug_tick)
+        self._show(cash, lots, until=self._data.rug_tick)
 
     def settled(self, bet: SettledSidebet, tick: int, cash: int) -> None:
         """Take the result of our sidebet, which the venue settled at *tick*."""

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from vectra_bot.backtest.orders import Order
+from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.exchange.accounts import Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge
 from vectra_bot.exchange.market import Deal, EndedSidebet, Market
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill, OpenSidebet
+from vectra_bot.game.shorts import OpenShort
 from vectra_bot.models import ActionType
 from vectra_bot.wire.requests import Request
 
-_KINDS = {ActionType.BUY: "buy", ActionType.SELL: "sell", ActionType.SIDEBET: "sidebet"}
+_KINDS = {
+    ActionType.BUY: "buy",
+    ActionType.SELL: "sell",
+    ActionType.SIDEBET: "sidebet",
+    ActionType.SHORT_OPEN: "short_open",
+    ActionType.SHORT_CLOSE: "short_close",
+}
 
 
 @frozen
@@ -38,12 +45,33 @@ class FastVenue:
         self.market = Market(self.books, config.short_terms)
         self.account: VenueAccount = self.books.open(player_id, username, DEFAULT_LEVEL, cash)
         self.ledger = self.account.ledger
+        # Our short in the row that clients see and in the next one, each with its value.
+        self.published: tuple[OpenShort | None, int] = (None, 0)
+        self._staged: tuple[OpenShort | None, int] = (None, 0)
         self._judge = Judge(self.market, None, config.leverage_level)
 
     def begin_game(self, game_id: str) -> None:
         """Announce a game."""
         self.market.begin_game(game_id)
+        self.published = self._staged = (None, 0)
         self.books.touched.clear()
+
+    @property
+    def shows_short(self) -> bool:
+        """Whether rows of the leaderboard show a short of ours, or will."""
+        return self.ledger.short is not None or self._staged[0] is not None
+
+    def value(self, short: OpenShort) -> int:
+        """Return the value of a short at the price in force, lamports."""
+        return short.value(self.market.price, self.market.terms)
+
+    def move(self, tick: int, price: float) -> list[Deal]:
+        """Put the price of *tick* in force; rows show what was staged at the tick before (protocol 5.2)."""
+        self.published = self._staged
+        deals = self.market.move(tick, price)
+        short = self.ledger.short
+        self._staged = (short, 0 if short is None else self.value(short))
+        return deals
 
     def execute(self, order: Order, at_ns: int) -> Execution:
         """Execute *order* at the price in force, or reject it."""
@@ -61,6 +89,11 @@ class FastVenue:
             return Execution(order, fill=deal.fill)
         if kind is ActionType.SELL:
             return Execution(order, fill=market.sell(account, order.percentage or 0).fill)
+        if kind is ActionType.SHORT_OPEN:
+            return Execution(order, fill=market.open_short(account, verdict.amount).fill)
+        if kind is ActionType.SHORT_CLOSE:
+            closed = market.close_short(account)
+            return Execution(order, fill=None if closed is None else closed.fill)
         return Execution(order, bet=market.place_sidebet(account, verdict.amount, at_ns).bet)
 
     def settle_at_rug(

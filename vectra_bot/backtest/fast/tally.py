@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from attrs import define
 
-from vectra_bot.backtest.chunks import FastGameData
+from vectra_bot.backtest.fast.chunks import FastGameData
+from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.backtest.games import Games
-from vectra_bot.backtest.orders import Order
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.models import ActionState, ActionType
@@ -45,7 +45,8 @@ class Holdings:
             self._count(tick, until)
         self._counted = tick
         lots, bet = account.lots, account.sidebet
-        self._is_open = bool(lots) or bet is not None
+        short = account.short
+        self._is_open = bool(lots) or bet is not None or short is not None
         self._at_risk = self._qty = 0
         self._leveraged = False
         for lot in lots:
@@ -56,6 +57,8 @@ class Holdings:
                 self._leveraged = True
         if bet is not None:
             self._at_risk += to_lamports(bet.amount)
+        if short is not None:
+            self._at_risk += to_lamports(short.stake)
 
     def _count(self, tick: int, until: int) -> None:
         table, row, game = self.table, self.row, self._game
@@ -93,8 +96,10 @@ class Holdings:
             return
         stake = order.amount or 0
         table.stake[row] += stake
-        if order.kind is ActionType.BUY:
+        if order.kind is not ActionType.SIDEBET:
             table.entries[row] += 1
+            if order.kind is ActionType.SHORT_OPEN:
+                table.unknown.add("shorts")
             return
         bet = sidebet(stake)
         table.bets[row] += 1

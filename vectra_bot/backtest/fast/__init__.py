@@ -1,0 +1,12 @@
+"""The fast driver: the exchange's own market and the strategy's methods, without frames and documents.
+
+``block`` plays the games of a block; our side is ``bot``, the venue's ``venue``. What cannot be played
+exactly raises ``NeedsEngine``. Imports what the engine is made of, and exchange.
+"""
+
+from __future__ import annotations
+
+from vectra_bot.backtest.fast.block import play_fast
+from vectra_bot.backtest.fast.orders import NeedsEngine
+
+__all__ = ["NeedsEngine", "play_fast"]
