@@ -22,7 +22,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from vectra_bot.backtest.reality import reality_check
+from vectra_bot.analysis.reality import reality_check
 from vectra_bot.conformance.crowd.statistics import ks_distance_to_law, ks_p_value
 from vectra_bot.game import rules
 from vectra_bot.kernel.batch import GameBatch, draw_games

@@ -22,7 +22,7 @@ def test_a_grid_has_a_cell_for_each_pair_of_values() -> None:
     found = heat_map(space, tried)
 
     assert (found.across, found.down) == ("target", "entry")
-    assert (found.columns, found.rows) == (("1.0", "2.0", "3.0"), ("1", "2"))
+    assert (found.columns, found.rows) == (("1", "2", "3"), ("1", "2"))
     assert found.cells == ((11.5, 21.5, 31.5), (12.5, 22.5, 32.5))
     assert [found.shade(value) for value in (11.5, 22.0, 32.5)] == [0.0, 0.5, 1.0]
 

@@ -42,6 +42,24 @@ from vectra_bot.venues.browser.profile import BrowserProfile
 Outputs: TypeAlias = Iterator[tuple[str, Any]]
 """Pairs of a section of the page and a JSON value that belongs to it."""
 
+FUSSY = '''
+from vectra_bot import ConfigError, Strategy, param
+
+class Fussy(Strategy):
+    """Refuses a value, and stakes more than the limits allow with another."""
+
+    stake: str = param("0.01", choices=("0.01", "5", "all"))
+    target: float = 1.5
+
+    def __attrs_post_init__(self):
+        if self.stake == "all":
+            raise ConfigError("stake was all: give SOL")
+
+    def on_game_tick(self, tick, game):
+        if tick.tick == 3:
+            self.actions.buy(self.stake)
+'''
+
 EVERY_RISK = '''
 from vectra_bot import Strategy
 
@@ -328,6 +346,17 @@ class Commands:
         yield "alerts backtest", self.json("alerts", "backtest", *false)
         self.json("run", "watch", "--games", 1, "--seed", 7, "--store", self.store)
         yield "alerts backtest", self.json("alerts", "backtest", "--from", self.store)
+
+    def swept(self) -> Outputs:
+        """Yield sweeps: of numbers, of a strategy that refuses sets and is denied, and with a crowd."""
+        fussy = self.folder / "fussy.py"
+        fussy.write_text(FUSSY, encoding="utf-8")
+        common = ("--games", 40, "--seed", 7, "--jobs", 1, "--out", self.folder / "swept")
+        numbers = ("--range", "target=1.1:2", "--points", 2)
+        yield "sweep", self.json("sweep", "take-profit", *numbers, "--walk-forward", 1, *common)
+        yield "sweep", self.json("sweep", fussy, "--set", "target=2", *common)
+        few = ("--games", 1, "--jobs", 1, "--crowd", 2, "--out", self.folder / "swept")
+        yield "sweep", self.json("sweep", "take-profit", "--range", "stake=0.01,0.02", *few)
 
     def opened(self) -> Outputs:
         """Yield what opening a browser prints."""

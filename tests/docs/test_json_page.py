@@ -52,6 +52,7 @@ STEPS = {
         "odds (promotions)",
     ),
     "scored": ("alerts backtest",),
+    "swept": ("sweep",),
     "maintained": (
         "store check",
         "store recover",

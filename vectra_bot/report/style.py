@@ -90,7 +90,7 @@ border-bottom:1px solid var(--line)}
 .vectra-report .range{position:relative;height:22px;min-width:88px}
 .vectra-report .range .dot{position:absolute;top:7px;width:8px;height:8px;border-radius:4px;margin-left:-4px;
 background:var(--pnl)}
-.vectra-report .wide{overflow-x:auto}
+.vectra-report .wide{overflow-x:auto;overflow-wrap:normal}
 .vectra-report .heat td{white-space:nowrap}
 .vectra-report .heat span{display:block;padding:2px 8px;border-radius:4px;
 background:color-mix(in srgb,var(--pnl) var(--shade),var(--panel))}

@@ -93,7 +93,7 @@ class SweepConfig(BacktestOptions):
     games: int = like(BacktestOptions, "games", default=2_000, help="Games that each set plays.")
     jobs: int | None = like(BacktestOptions, "jobs", shown="one for each processor")
     seed: int = option(1, low=0, high=2**63 - 1, help="Seed of games, drawn sets and samplers.")
-    grid: bool | None = option(None, flag="--grid", help="Try every combination (the default).")
+    grid: bool = option(False, help="Try every combination (the default).")
     random: int | None = option(
         None, low=1, high=MAX_SETS_ASKED, help="Try N sets drawn from the ranges."
     )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from vectra_bot.backtest.sweep.space import Space, written
+from vectra_bot.backtest.sweep.space import Space, shown_value
 
 MAX_SIDE: Final = 12
 """Rows and columns at most."""
@@ -114,7 +114,7 @@ def _is_ordered(values: Sequence[Any]) -> bool:
 
 def _text(group: Sequence[Any]) -> str:
     if len(group) == 1:
-        return str(written(group[0]))
+        return shown_value(group[0])
     first, last = (
         f"{end:.3g}" if _is_ordered([end]) else str(end) for end in (group[0], group[-1])
     )

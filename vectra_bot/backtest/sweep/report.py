@@ -1,6 +1,6 @@
 """The report of a sweep: every set with its profit, what luck explains of the best, and how it was played.
 
-Imports analysis (intervals), backtest (reality check) and the room's other modules; numpy.
+Imports analysis (intervals, reality check), backtest and the room's other modules; numpy.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from attrs import asdict, frozen
 
 from vectra_bot.analysis.intervals import Mean
+from vectra_bot.analysis.reality import RealityCheck, reality_check
 from vectra_bot.backtest.games import Played
-from vectra_bot.backtest.reality import RealityCheck, reality_check
 from vectra_bot.backtest.sweep.heatmap import HeatMap, heat_map
 from vectra_bot.backtest.sweep.results import SetResults, excess_of, played_of
 from vectra_bot.backtest.sweep.runner import ChunkCounts, LeftOut, ParameterSet, SweepRun

@@ -265,10 +265,12 @@ def written(value: Any) -> Any:
 
 def shown(values: Values) -> str:
     """Return a set of values as text: ``target=1.5 stake=0.01``."""
-    return " ".join(
-        f"{name}={shortest(value) if isinstance(value, float) else value}"
-        for name, value in values.items()
-    )
+    return " ".join(f"{name}={shown_value(value)}" for name, value in values.items())
+
+
+def shown_value(value: Any) -> str:
+    """Return a value as text, as it can be typed."""
+    return shortest(value) if isinstance(value, float) else str(written(value))
 
 
 def defaults_of(cls: type[Configurable], but: Iterable[str]) -> dict[str, Any]:
@@ -289,6 +291,7 @@ __all__ = [
     "declared_range",
     "defaults_of",
     "shown",
+    "shown_value",
     "space_of",
     "written",
 ]

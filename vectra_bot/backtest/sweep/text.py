@@ -84,8 +84,8 @@ def luck_line(report: SweepReport) -> str:
     not_judged = len(report.variants) - check.judged
     left = f"; {not_judged:,} sets with too few games are not judged" if not_judged else ""
     return (
-        f"p {p_text(check.p)}: so often the best of {check.judged:,} does at least this much better "
-        f"{than} by luck alone{left}"
+        f"p {p_text(check.p)}: in so many of all sweeps the best of {check.judged} does at least this much "
+        f"better {than}, by luck alone{left}"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vectra_bot.backtest.reality import LEAST_GAMES, reality_check
+from vectra_bot.analysis.reality import LEAST_GAMES, reality_check
 from vectra_bot.conformance.crowd.statistics import ks_distance_to_law, ks_p_value
 
 
