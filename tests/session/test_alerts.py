@@ -18,9 +18,10 @@ import vectra_bot
 from vectra_bot import AlertRule
 from vectra_bot.cli.main import main
 from vectra_bot.journal import journal_directory, read_header, read_journal
+from vectra_bot.loading.options import plugin_choice
 from vectra_bot.models import DocType, Document
 from vectra_bot.serde import canonical_json, record_to_json
-from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig, enabled_plugins
+from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.session.live.config import LiveConfig
 
 SETTINGS = {"alerts": {"custom_1": "price > 1.2 and tick > 5", "latency_ms": 1}}
@@ -171,7 +172,7 @@ def test_a_replay_as_a_new_session_can_have_alerts(tmp_path: Path) -> None:
 )
 def test_where_alerts_are_on(config: Any, alerts: bool, wanted: bool) -> None:
     """On the feed of a venue and live, unless an option says otherwise."""
-    assert ("alerts" in enabled_plugins(config, alerts=alerts)) is wanted
+    assert ("alerts" in plugin_choice(config, alerts=alerts).usual) is wanted
 
 
 def test_the_auditors_alerts_reach_plugins_too(tmp_path: Path) -> None:
