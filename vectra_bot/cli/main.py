@@ -35,6 +35,10 @@ COMMAND_GROUP = "vectra_bot.commands"
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vectra_bot.cli.run:run", "Run a strategy on paper: embedded exchange or a feed."),
     "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
+    "check": (
+        "vectra_bot.cli.check:check",
+        "Check a strategy: lookahead, chance, clock, exceptions, bounds.",
+    ),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",
