@@ -20,11 +20,14 @@ from vectra_bot import models
 from vectra_bot.testing import (
     Bench,
     BenchRounds,
+    FairGame,
     VenueParts,
     VenueReport,
     VenueRig,
     check_venue,
     embedded_rig,
+    make_game,
+    play_games,
 )
 
 
@@ -682,7 +685,7 @@ def leader(game: vectra_bot.GameView) -> str | None:
 assert leader(bench.engine.game) is None
 
 # %% testing.Bench
-early = Bench(Early(stake=Decimal("0.02")), cash="0.5")
+early = Bench(Early, stake="0.02", cash="0.5")
 early.start_game([1.0] * 6)
 buy = early.commands[-1]
 assert (buy.action_type, buy.amount) == (models.ActionType.BUY, Decimal("0.02"))
@@ -705,6 +708,19 @@ side.start_game()
 rounds.open(models.SideGameKind.BBC, "round-1")
 side.tick(1.0)
 assert side.commands[-1].action_type is models.ActionType.BBC_PREDICT
+
+# %% testing.FairGame
+made: FairGame = make_game([1, 1, 1, 1, 1, 1, 1.3, 1.1])
+assert (made.rug_tick, made.peak) == (8, 1.3)
+
+# %% testing.make_game
+played = Bench(Early)
+played.play(made, make_game([1.0] * 20))
+assert [action.action_type.value for action in played.actions] == ["BUY", "SELL", "BUY"]
+
+# %% testing.play_games
+from_prices = play_games(Early, [made, make_game([1.0] * 20)], settings={"stake": "0.02"})
+assert (from_prices.games, from_prices.kept) == (2, False)
 
 # %% testing.VenueParts
 parts: VenueParts = embedded_rig().open()

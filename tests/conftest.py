@@ -8,7 +8,6 @@ import secrets
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -43,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Draw one hypothesis seed for the whole run, workers included, unless one was given."""
     if config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = str(secrets.randbits(32))
+    if not config.pluginmanager.has_plugin(
+        "vectra-bot"
+    ):  # the installation is older than this tree
+        config.pluginmanager.import_plugin("vectra_bot.testing.pytest_plugin")
     if _profile(config) == "deep":
         config.option.timeout = 0  # 20,000 examples take as long as they take
     # For properties whose examples cost more than 5 ms each: `@settings(settings.get_profile("costly"))`.
@@ -115,13 +118,3 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "store"
     monkeypatch.setenv("VECTRA_STORE", str(folder))
     return folder
-
-
-_NUMBERS = count()
-
-
-@pytest.fixture(autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's own store, without making a folder for each of thousands."""
-    folder = tmp_path_factory.getbasetemp() / f"store-{next(_NUMBERS)}"
-    monkeypatch.setenv("VECTRA_STORE", str(folder))

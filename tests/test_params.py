@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from vectra_bot import Plugin, Strategy, configure, param, parameters
 from vectra_bot.errors import ConfigError, InputError, PluginError, StrategyError
 from vectra_bot.params import settings_of
+from vectra_bot.params.values import convert
 from vectra_bot.session import resolve_strategy
 
 if TYPE_CHECKING:
@@ -134,6 +136,50 @@ def test_a_float_counts_by_its_shortest_decimal(value: float) -> None:
 
 
 # Inheritance.
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.sampled_from(["int32", "int64", "longlong"]))
+def test_a_whole_number_of_numpy_is_a_whole_number(number: int, kind: str) -> None:
+    """It fits every numeric parameter, as the type that was declared."""
+    np = pytest.importorskip("numpy")
+    for declared in (int, float, Decimal):
+        for text in (True, False):
+            taken = convert(np.dtype(kind).type(number), declared, text=text)
+            assert (type(taken), taken) == (declared, number)
+
+
+@given(
+    st.floats(-(2.0**99), 2.0**99, width=32), st.sampled_from(["float32", "float64", "longdouble"])
+)
+def test_a_float_of_numpy_counts_by_its_shortest_decimal(number: float, kind: str) -> None:
+    """Whatever its width: 0.1 of 32 bits is a tenth."""
+    np = pytest.importorskip("numpy")
+    value = np.dtype(kind).type(str(np.float32(number)))
+
+    assert convert(value, Decimal) == Decimal(str(np.float32(number)))
+    assert convert(value, float) == float(str(np.float32(number)))
+
+
+@given(st.fractions(-(10**9), 10**9))
+def test_a_fraction_is_a_number(number: Fraction) -> None:
+    """Rounded down in size to 28 digits where it has no end."""
+    taken = convert(number, Decimal)
+
+    assert abs(Fraction(taken)) <= abs(number)
+    assert abs(Fraction(taken) - number) <= abs(number) / 10**27
+    assert convert(number, float) == float(number)
+
+
+@pytest.mark.parametrize("kind", [int, float, Decimal])
+def test_what_is_not_a_finite_real_number_is_refused(kind: type) -> None:
+    """Of Python and numpy alike; an array is not one number."""
+    np = pytest.importorskip("numpy")
+    for value in (
+        True, np.True_, 1j, np.complex64(1), float("nan"), np.float32("nan"), np.float16("inf"),
+        Decimal("sNaN"), np.array(1), np.array([1.0]), np.datetime64("2026-01-01"), object(), [1],
+    ):  # fmt: skip
+        with pytest.raises(ValueError):  # noqa: PT011 - the caller says what was wrong
+            convert(value, kind)
 
 
 def test_a_plain_assignment_is_the_new_default() -> None:

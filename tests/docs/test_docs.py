@@ -124,6 +124,7 @@ FILES = {
     "docs/how-to.md": [None, None, "moon.py", None],
     "docs/datasets.md": [None, None, None],
     "docs/alerts.md": [None],
+    "docs/testing.md": ["dip.py", "test_dip.py", "test_guard.py"],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
 
@@ -142,6 +143,7 @@ FILES = {
             ),
         ),
         "docs/alerts.md",
+        "docs/testing.md",
     ],
 )
 def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
@@ -161,6 +163,8 @@ def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
                 if line.startswith("vectra-bot "):
                     arguments = shlex.split(line, comments=True)[1:]
                     _run([sys.executable, "-m", "vectra_bot", *arguments], tmp_path)
+                elif line.startswith("pytest "):
+                    _run([sys.executable, "-m", *shlex.split(line, comments=True)], tmp_path)
     assert next(names, "all used") == "all used"
 
 

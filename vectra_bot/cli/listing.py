@@ -7,25 +7,37 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from typing import Any
 
+import attrs
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.errors import safe_error
-from vectra_bot.loading import strategy_names
+from vectra_bot.loading import installed_as, resolve_strategy, strategy_names
 from vectra_bot.params import Parameter, parameters
 from vectra_bot.plugins import PluginInfo, discover
 from vectra_bot.strategy import Strategy
 
+_STRATEGIES_EPILOG = """\b
+Examples:
+  vectra-bot strategies --json
+  vectra-bot strategies ./my_bot.py
+"""
 
-@click.command(context_settings=HELP_OPTIONS, epilog="\b\nExample:\n  vectra-bot strategies --json")
+
+@click.command(context_settings=HELP_OPTIONS, epilog=_STRATEGIES_EPILOG)
+@click.argument("strategy", required=False, metavar="[NAME|FILE]")
 @json_option
-def strategies(as_json: bool) -> None:
-    """List the installed strategies with their parameters.
+def strategies(strategy: str | None, as_json: bool) -> None:
+    """List the installed strategies with their parameters, or one strategy.
 
-    A strategy need not be installed: `vectra-bot run ./my_bot.py` runs a file.
+    A strategy need not be installed: `vectra-bot run ./my_bot.py` runs a file, and
+    `vectra-bot strategies ./my_bot.py` shows its parameters.
     """
-    found = [_strategy(point) for point in sorted(strategy_names().values())]
+    if strategy is None:
+        found = [_strategy(point) for point in sorted(strategy_names().values())]
+    else:
+        found = [_given(strategy)]
     if as_json:
         print_json({"strategies": found})
         return
@@ -89,14 +101,32 @@ def _strategy(point: EntryPoint) -> dict[str, Any]:
         loaded = point.load()
         if not (isinstance(loaded, type) and issubclass(loaded, Strategy)):
             raise TypeError(f"{point.value} is {loaded!r}, not a Strategy class")
-        described["summary"] = _summary(loaded)
+        described["summary"] = summary_of(loaded)
         described["parameters"] = _describe(parameters(loaded))
     except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy must not hide the others
         described["error"] = safe_error(error)
     return described
 
 
-def _summary(owner: type) -> str:
+def _given(spec: str) -> dict[str, Any]:
+    """Describe the strategy that *spec* names.
+
+    Raises:
+        VectraError: it cannot be loaded.
+    """
+    source = resolve_strategy(spec)
+    point = installed_as(source.spec)
+    return {
+        "name": spec,
+        "class": f"{source.cls.__module__}:{source.cls.__qualname__}",
+        "distribution": point.dist.name if point is not None and point.dist else None,
+        "summary": summary_of(source.cls),
+        "parameters": _describe(parameters(source.cls)),
+        "error": None,
+    }
+
+
+def summary_of(owner: type) -> str:
     """Return the first line of a class's own docstring, not of the one it inherits."""
     return inspect.cleandoc(owner.__doc__ or "").partition("\n")[0]
 
@@ -105,7 +135,7 @@ def _describe(found: Iterable[Parameter]) -> list[dict[str, Any]]:
     return [
         {
             "name": p.name,
-            "default": str(p.default),
+            "default": "" if p.default is attrs.NOTHING else str(p.default),
             "allowed": p.allowed,
             "help": p.help,
             "secret": p.secret,

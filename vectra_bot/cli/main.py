@@ -30,6 +30,8 @@ from vectra_bot.redaction import RedactingFilter, redacted
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from click.shell_completion import CompletionItem
+
 COMMAND_GROUP = "vectra_bot.commands"
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -108,6 +110,7 @@ EXIT_CODES: dict[int, str] = {
 }
 """Every exit code of the program; part of its public interface."""
 
+_COMPLETE = "_VECTRA_BOT_COMPLETE"  # the variable by which a shell asks, as click names it
 _UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
@@ -142,6 +145,18 @@ class LazyGroup(click.Group):
             raise UsageError(f"no command is named {name!r}: {advice}")
         return name, command, args[1:]
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        lines = {name: summary for name, (_, summary) in COMMANDS.items()}
+        lines |= {name: f"(from {point.value})" for name, point in _foreign_commands().items()}
+        found = [
+            CompletionItem(name, help=line)
+            for name, line in lines.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, summary) for name, (_, summary) in COMMANDS.items()]
         foreign = _foreign_commands()
@@ -163,6 +178,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _UNSUPPORTED
     if argv is not None:
         return _run(list(argv), own_process=False)
+    if asked := os.environ.get(_COMPLETE):
+        from vectra_bot.cli.completion import complete
+
+        return complete(cli, _COMPLETE, asked)
     from vectra_bot.cli.output import open_standard_streams
     from vectra_bot.cli.stopping import Stopper, Watch
 

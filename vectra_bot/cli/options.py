@@ -13,6 +13,7 @@ import attrs
 import click
 from attrs import NOTHING
 
+from vectra_bot.cli.strategy_help import strategy_given, write_parameters
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.params import Heading, Option, options_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vectra_bot.config import PluginSettings
     from vectra_bot.params import WrittenText
 
+_ARGUMENTS = "vectra_bot.arguments"
 _NAME = re.compile(r"[a-z][a-z_.-]{0,23}")
 
 PluginChoice = tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]
@@ -34,10 +36,21 @@ class DeclaredOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows its options under the headings of their declarations."""
+    """A command whose help shows its options under the headings of their declarations.
+
+    Before them are the parameters of the strategy that was given, if one was.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments for the help, which click writes before it has read them."""
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the most needed options first, then each heading's."""
+        """Write the strategy's parameters, the most needed options, then each heading's."""
+        spec = strategy_given(self, ctx, ctx.meta.get(_ARGUMENTS, ()))
+        if spec is not None:
+            write_parameters(spec, formatter)
         groups: dict[Heading, list[tuple[str, str]]] = {heading: [] for heading in Heading}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
@@ -11,6 +11,11 @@ from vectra_bot.redaction import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+# Colours of a bar: names of the terminal's own sixteen, which differ on every palette.
+BAR_TODO: Final = "bright_black"
+BAR_DONE: Final = "cyan"
+BAR_FINISHED: Final = "green"
 
 # A log gets a line for each new step, and each time this share of a step is done.
 _SHARE = 0.25
@@ -56,14 +61,19 @@ class Steps:
 
 
 def _bar() -> Progress:
-    import rich.console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from vectra_bot.cli.tables import Console
 
     columns: list[Any] = [
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(
+            style=BAR_TODO,
+            complete_style=BAR_DONE,
+            finished_style=BAR_FINISHED,
+            pulse_style=BAR_DONE,
+        ),
         TaskProgressColumn(),
         TimeElapsedColumn(),
     ]
-    console = rich.console.Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=Console(sys.stderr), transient=True)

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vectra_bot.cli.progress import BAR_DONE, BAR_FINISHED, BAR_TODO
 from vectra_bot.cli.tables import Console
 from vectra_bot.redaction import clean
 from vectra_bot.report.text import by_state
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 30
 _PLAIN_STEPS = 10
+_NARROWEST_TABLE = 48  # columns; in fewer a game's id would be wrapped
 
 
 class View(AbstractContextManager["View"], ABC):
@@ -95,8 +97,9 @@ class PlainLines(View):
 
 
 def view(title: str) -> View:
-    """Return the view for the kind of output that stdout is."""
-    return LiveTable(title) if sys.stdout.isatty() else PlainLines(title)
+    """Return the view for the kind of output that stdout is; a table needs some width."""
+    has_room = sys.stdout.isatty() and Console().width >= _NARROWEST_TABLE
+    return LiveTable(title) if has_room else PlainLines(title)
 
 
 def signed(amount: Decimal) -> str:
@@ -110,7 +113,12 @@ def _grid(snapshot: Snapshot) -> Table:
     grid.add_column()
     if snapshot.games_total:
         bar = ProgressBar(
-            total=snapshot.games_total, completed=snapshot.games_done, width=_BAR_WIDTH
+            total=snapshot.games_total,
+            completed=snapshot.games_done,
+            width=_BAR_WIDTH,
+            style=BAR_TODO,
+            complete_style=BAR_DONE,
+            finished_style=BAR_FINISHED,
         )
         progress = Table.grid(padding=(0, 2))
         progress.add_row(bar, Text(_count(snapshot)))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
+from typing import TextIO
 
 import rich.console
+from rich.console import ConsoleDimensions
 from rich.text import Text
 
 from vectra_bot.redaction import clean
@@ -19,14 +21,28 @@ from vectra_bot.report.text import Copyable
 _PIPE_WIDTH = 160
 _GAP = "  "
 _NARROWEST = 24
+_USUAL_WIDTH = 80
+_USUAL_HEIGHT = 24
 
 
 class Console(rich.console.Console):
-    """A console for stdout that prints text unchanged; without a terminal it is wide."""
+    """A console for stdout or *file* that prints text unchanged; without a terminal it is wide.
 
-    def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        super().__init__(highlight=False, markup=False, emoji=False, width=width)
+    A width that no terminal has (``COLUMNS=0``, a window of one column) counts as the nearest usable one.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        width = None if (file or sys.stdout).isatty() else _PIPE_WIDTH
+        super().__init__(file=file, highlight=False, markup=False, emoji=False, width=width)
+
+    @property  # type: ignore[misc]  # nothing sets it
+    def size(self) -> ConsoleDimensions:
+        """Return the size of the terminal, or what counts for it."""
+        width, height = super().size
+        return ConsoleDimensions(
+            max(width, _NARROWEST) if width > 0 else _USUAL_WIDTH,
+            height if height > 0 else _USUAL_HEIGHT,
+        )
 
     def on_broken_pipe(self) -> None:
         """Leave a closed pipe to the root command, which knows the exit code for it."""

@@ -91,7 +91,7 @@ class Exchange:
         on_deposit: Callable[[str, Money, int], None] | None = None,
         staging: Staging | None = None,
     ) -> None:
-        self._staging = staging or as_committed
+        self._staging = staging or self._as_configured
         self.config = config = config or ExchangeConfig()
         self.books = books = Books(to_lamports(config.max_win), on_deposit)
         self.games_rugged = self.games_opened = self.viewers = 0
@@ -277,6 +277,13 @@ class Exchange:
         self._broadcast.timer_ms = rules.COOLDOWN_MS
         self._timing.begin_game()
         self._broadcast.connected = self._connected()
+
+    def _as_configured(self, number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
+        """Return the config's own game of this number, if it has one, else the committed one."""
+        made = self.config.made_games
+        return (
+            (seed, made[number - 1]) if number <= len(made) else as_committed(number, seed, game_id)
+        )
 
     def _plan_countdown(self) -> None:
         """Schedule the countdown frames; the first comes right after the new-game frame."""

@@ -127,7 +127,7 @@ def draws(seed: str) -> Iterator[float]:
 
 @frozen
 class FairGame:
-    """One game as computed from the law (protocol 4.5).
+    """One game: its prices and its rug, as the law decides them (protocol 4.5) or as a test makes them.
 
     Attributes:
         prices: live prices by tick, ``prices[0]`` is 1; the rug price is not among them.

@@ -10,13 +10,15 @@ import math
 import types
 import typing
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Context, Decimal
 from enum import Enum
 from functools import partial
+from numbers import Integral, Rational, Real
 from typing import Any
 
 import cattrs
 
+_DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _NONE = frozenset({"", "none", "None"})
@@ -102,17 +104,17 @@ def _plain(value: Any) -> Any:
 
 
 def _to_int(value: Any, text: bool) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str if text else int):
+    if isinstance(value, bool) or not isinstance(value, Integral | str if text else Integral):
         raise ValueError
     return int(_plain(value))
 
 
 def _to_float(value: Any, text: bool) -> float:
-    allowed = int | float | Decimal
+    allowed = Real | Decimal
     if isinstance(value, bool) or not isinstance(value, allowed | str if text else allowed):
         raise ValueError
     try:
-        number = float(_plain(value))
+        number = float(str(value) if _is_narrow(value) else _plain(value))
     except OverflowError:
         raise ValueError from None
     if not math.isfinite(number):
@@ -121,15 +123,31 @@ def _to_float(value: Any, text: bool) -> float:
 
 
 def _to_decimal(value: Any, _text: bool) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, Real | str | Decimal):
         raise ValueError
     try:
-        number = Decimal(repr(float(value)) if isinstance(value, float) else _plain(value))
-    except InvalidOperation:
+        number = _decimal(value)
+    except ArithmeticError:
         raise ValueError from None
     if not number.is_finite():
         raise ValueError
     return number
+
+
+def _decimal(value: Any) -> Decimal:
+    """Return a number as a Decimal: of a float its shortest digits, of a fraction 28, rounded down."""
+    if isinstance(value, float):
+        return Decimal(repr(float(value)))
+    if isinstance(value, Integral):
+        return Decimal(int(value))
+    if isinstance(value, Rational):
+        return _DOWN.divide(Decimal(int(value.numerator)), Decimal(int(value.denominator)))
+    return Decimal(str(value) if _is_narrow(value) else _plain(value))
+
+
+def _is_narrow(value: Any) -> bool:
+    """Return whether *value* is a float of another width than Python's, such as numpy's ``float32``."""
+    return isinstance(value, Real) and not isinstance(value, float | Rational)
 
 
 def _to_str(value: Any, _text: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import platform
 import uuid
@@ -20,6 +21,7 @@ from vectra_bot.actions.limits import Limits
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError, safe_error
+from vectra_bot.game.fair import FairGame
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import (
     JOURNAL_VERSION,
@@ -167,7 +169,9 @@ class SessionPlan:
 
 
 def _exchange(config: SessionConfig) -> dict[str, Any]:
+    made = {"made_games": [_digest(game) for game in config.made_games]}
     return {
+        **(made if config.made_games else {}),
         "games": config.games,
         "speed": config.speed,
         "cash": str(config.cash),
@@ -179,6 +183,12 @@ def _exchange(config: SessionConfig) -> dict[str, Any]:
         "countdown_step": config.countdown_step,
         "rounds": [_round_terms(config.bbc), _round_terms(config.candleflip)],
     }
+
+
+def _digest(game: FairGame) -> str:
+    """Return the SHA-256 of a game's prices, which are doubles."""
+    prices = ",".join(map(float.hex, game.published_prices))
+    return hashlib.sha256(prices.encode()).hexdigest()
 
 
 def _round_terms(game: SideGame) -> dict[str, Any]:

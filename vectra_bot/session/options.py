@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.alerts.sink import AlertSink
+from vectra_bot.game.fair import FairGame
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.models import Document
 from vectra_bot.session.flags import FlushFlag, Observer, StopFlag
@@ -48,6 +49,7 @@ class RunOptions(TypedDict, total=False):
     latency_ms: int
     start_ns: int | None
     exchange_log: Path | str | None
+    made_games: Sequence[FairGame]
     venue: str | None
     link: LiveSettings
     shadow: bool

@@ -317,6 +317,7 @@ def _open_venue(
     plan: SessionPlan, config: SessionConfig, clock: Clock | None, log: LateLog
 ) -> EmbeddedVenue:
     exchange = ExchangeConfig.of(config, seed=plan.header["seed"], start_ns=plan.start_ns)
+    exchange = attrs.evolve(exchange, made_games=config.made_games)
     return EmbeddedVenue(
         Exchange(exchange, log),
         cash=config.cash,

@@ -11,9 +11,10 @@ import attrs
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Engine
-from vectra_bot.errors import StrategyError
+from vectra_bot.errors import ConfigError, StrategyError
 from vectra_bot.game import rules
-from vectra_bot.game.ledger import Fill, Ledger, to_lamports, to_sol
+from vectra_bot.game.fair import FairGame
+from vectra_bot.game.ledger import Fill, Ledger, LedgerError, to_lamports, to_sol
 from vectra_bot.game.shorts import ShortTerms
 from vectra_bot.models import (
     Ack,
@@ -36,15 +37,13 @@ from vectra_bot.models import (
     PlayerUpdate,
     SendResult,
     SessionEnding,
-    ShortInfo,
-    SidebetInfo,
     SidebetPlaced,
-    SidebetResult,
     Trade,
 )
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import Strategy
+from vectra_bot.strategy import Strategy, configure
 from vectra_bot.testing.rounds import BenchRounds
+from vectra_bot.testing.statements import player_update, short_info, sidebet_result
 
 PLAYER_ID = "did:privy:bench"
 START_NS = 1_767_225_600_000_000_000
@@ -63,8 +62,8 @@ class Bench:
         terms: the payoff of shorts (unverified).
 
     Args:
-        strategy: the strategy to drive.
-        plugins: plugin objects or classes by name.
+        strategy: the strategy to drive, or its class.
+        plugins: plugin objects or classes by name; no other plugin takes part.
         cash: SOL at the start.
         limits: limits of the session.
         live: conditions of a live session, which must be armed; None for a session on paper.
@@ -72,13 +71,17 @@ class Bench:
         terms: the payoff of shorts, the textbook one if None.
         bonus: SOL of bonus money at the start.
         connected: whether it begins connected, with our account logged in and stated.
+        parameters: parameters of the strategy, where its class is given: ``Bench(TakeProfit, target=1.2)``.
+
+    Raises:
+        ConfigError: a parameter is unknown or its value not allowed, or parameters came with an instance.
     """
 
     player_id = PLAYER_ID
 
     def __init__(
         self,
-        strategy: Strategy,
+        strategy: Strategy | type[Strategy],
         *,
         plugins: Mapping[str, Any] | None = None,
         cash: Decimal | str | int = 1,
@@ -88,6 +91,7 @@ class Bench:
         terms: ShortTerms | None = None,
         bonus: Decimal | str | int = 0,
         connected: bool = True,
+        **parameters: Any,
     ) -> None:
         manager = PluginManager()
         for name, plugin in (plugins or {}).items():
@@ -95,7 +99,7 @@ class Bench:
         self.engine: Engine = Engine(
             session_id="bench",
             mode=Mode.PAPER if live is None else Mode.LIVE,
-            strategy=strategy,
+            strategy=_instance(strategy, parameters),
             plugins=manager,
             limits=limits or Limits(),
             terms=live,
@@ -108,7 +112,7 @@ class Bench:
         self.now_ns: int = START_NS
         self._send = send
         self._ack_ids: dict[str, int] = {}
-        self._games = 0
+        self._games = self._answered = 0
         self._tick = 0
         self._price = rules.START_PRICE
         if connected:
@@ -177,6 +181,35 @@ class Bench:
 
     # The game.
 
+    def play(self, *games: FairGame) -> None:
+        """Play *games* from presale to rug, and announce the next one, by which :meth:`on_game_end` runs.
+
+        Every command is executed at the price in force when it was sent; one that the venue's ledger does
+        not allow is refused. What an outcome makes the strategy ask for is executed at the next tick.
+        """
+        for game in games:
+            if self._tick or not self._games:
+                self.new_game()
+            self._answer()
+            self.presale()
+            self._answer()
+            for tick, price in enumerate(game.prices):
+                self._advance(tick, price)
+                self._answer()
+            self.rug(game.rug_price)
+            self.new_game()
+
+    def _answer(self) -> None:
+        """Execute or refuse the commands that have no answer yet."""
+        waiting, self._answered = self.commands[self._answered :], len(self.commands)
+        for command in waiting:
+            try:
+                self.fill(command)
+            except LedgerError as error:
+                self.ack(command, success=False, message=str(error))
+            else:
+                self.ack(command)
+
     @property
     def game_id(self) -> str:
         """Return the id of the bench's current game."""
@@ -197,11 +230,14 @@ class Bench:
         """Announce a game, open its presale and play *prices* from tick 0."""
         self.new_game()
         self.presale()
-        for index, price in enumerate(prices):
-            if index == 0:
-                self._frame(FrameKind.START, active=True)
-            else:
-                self.tick(price)
+        for tick, price in enumerate(prices):
+            self._advance(tick, price)
+
+    def _advance(self, tick: int, price: float) -> None:
+        if tick:
+            self.tick(price)
+        else:
+            self._frame(FrameKind.START, active=True)
 
     def tick(self, price: float, tick: int | None = None) -> None:
         """Send the next tick at *price* (or tick number *tick*); the venue liquidates what falls too far."""
@@ -261,19 +297,7 @@ class Bench:
         bet = self.ledger.settle_sidebet(rug_tick, self._tick)
         if bet is None:
             return
-        self.feed(
-            SidebetResult(
-                recv_ns=self.now_ns,
-                game_id=self.game_id,
-                player_id=PLAYER_ID,
-                amount=to_sol(bet.amount),
-                payout=to_sol(bet.payout),
-                profit=to_sol(bet.pnl),
-                start_tick=bet.start_tick,
-                end_tick=bet.end_tick,
-                tick=self._tick,
-            )
-        )
+        self.feed(sidebet_result(bet, self._tick, self.game_id, PLAYER_ID, self.now_ns))
         self.update()
 
     def _frame(
@@ -431,45 +455,23 @@ class Bench:
 
     def update_event(self) -> PlayerUpdate:
         """Return the event that states our account as the venue's ledger has it."""
-        ledger, bet, short = self.ledger, self.ledger.sidebet, self.ledger.short
-        return PlayerUpdate(
-            recv_ns=self.now_ns,
+        return player_update(
+            self.ledger,
+            self.terms,
+            price=self._price,
+            game_id=self.game_id,
             player_id=PLAYER_ID,
-            cash=to_sol(ledger.cash),
-            position_qty=to_sol(ledger.position_qty),
-            avg_cost=to_sol(ledger.avg_cost),
-            total_invested=to_sol(ledger.total_invested),
-            cumulative_pnl=to_sol(ledger.cumulative_pnl(self._price, self.terms)),
-            bonus_balance=to_sol(ledger.bonus),
-            short=None if short is None else self._short_info(),
-            sidebet_pnl=to_sol(ledger.sidebet_pnl),
-            sidebet=None
-            if bet is None
-            else SidebetInfo(
-                game_id=self.game_id,
-                amount=to_sol(bet.amount),
-                start_tick=bet.start_tick,
-                end_tick=bet.end_tick,
-            ),
-        )
-
-    def _short_info(self) -> ShortInfo | None:
-        short = self.ledger.short
-        if short is None:
-            return None
-        value = short.value(self._price, self.terms)
-        return ShortInfo(
-            amount=to_sol(short.amount),
-            entry_price=short.entry_price,
-            entry_tick=short.entry_tick,
-            value=to_sol(value),
-            pnl=to_sol(value - short.amount),
+            recv_ns=self.now_ns,
         )
 
     def show_row(self) -> None:
         """Send our current row, with the venue's value of a short."""
         self.feed(
-            PlayerGameUpdate(recv_ns=self.now_ns, game_id=self.game_id, short=self._short_info())
+            PlayerGameUpdate(
+                recv_ns=self.now_ns,
+                game_id=self.game_id,
+                short=short_info(self.ledger, self.terms, self._price),
+            )
         )
 
     # Results.
@@ -482,3 +484,14 @@ class Bench:
     def of_type(self, doc_type: DocType) -> list[Any]:
         """Return the records of one kind of document, oldest first."""
         return [d.record for d in self.documents if d.doc_type is doc_type]
+
+
+def _instance(strategy: Strategy | type[Strategy], parameters: Mapping[str, Any]) -> Strategy:
+    if isinstance(strategy, type):
+        return configure(strategy, parameters)
+    if parameters:
+        raise ConfigError(
+            f"Bench got an instance of {type(strategy).__name__} and {', '.join(parameters)}: give the class "
+            "with its parameters, or an instance alone"
+        )
+    return strategy

@@ -25,6 +25,7 @@ from vectra_bot.errors import InputError, VectraError
 from vectra_bot.exchange import (
     EvidenceDelays,
     Exchange,
+    ExchangeConfig,
     ExchangeOptions,
     Outbound,
     RequestRecord,
@@ -32,9 +33,10 @@ from vectra_bot.exchange import (
 from vectra_bot.exchange.config import path_of
 from vectra_bot.fsio.modes import file_mode
 from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
+from vectra_bot.game.fair import FairGame
 from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S, ns_from_utc
-from vectra_bot.params import Heading, Refused, convert, declared, option, option_of
+from vectra_bot.params import Heading, Refused, convert, declared, like, option, option_of
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
@@ -104,6 +106,7 @@ class EmbeddedOptions(ExchangeOptions):
         latency_ms: one way from us to the exchange, milliseconds.
         start_ns: where the exchange's clock starts, nanoseconds since the epoch; by default a fixed day.
         exchange_log: file that gets a line for every request before the exchange acts on it.
+        made_games: games to play first, in place of those that the seed decides: for tests.
     """
 
     games: int = option(20, low=1, high=10_000_000, help="End after N games.")
@@ -159,6 +162,7 @@ class EmbeddedOptions(ExchangeOptions):
         help="File that gets one line per request.",
         heading=Heading.EXCHANGE,
     )
+    made_games: tuple[FairGame, ...] = like(ExchangeConfig, "made_games")
 
 
 _DEFAULTS = EmbeddedOptions()

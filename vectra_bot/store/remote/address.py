@@ -31,6 +31,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 import attrs
 
 from vectra_bot.errors import InputError
+from vectra_bot.store.frozen_time import import_if_frozen
 
 REQUEST_TIMEOUT_S: Final = 15
 """Timeout of a request that transfers nothing, in seconds."""
@@ -149,6 +150,7 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
     Raises:
         InputError: it is not the address of a store, or contains a key. The message does not repeat it.
     """
+    import_if_frozen()
     if isinstance(text, Path):
         if _SCHEME.fullmatch(text.parts[0] if text.parts else ""):
             raise InputError(

@@ -7,15 +7,16 @@ changed game until the change shows, and the original plays on. So a game costs 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from attrs import define, field
 
 from vectra_bot.exchange.exchange import as_committed
-from vectra_bot.game.fair import FairGame, rug_price
+from vectra_bot.game.fair import FairGame
 from vectra_bot.kernel.play import play_game
 from vectra_bot.testing.checks.play import RunningPlay
+from vectra_bot.testing.games import make_game
 
 _CANDIDATES = 48
 
@@ -34,14 +35,6 @@ class Change(msgspec.Struct, frozen=True):
     rise: bool
 
 
-def game_of(prices: Iterable[float]) -> FairGame:
-    """Return a game with *prices*, which rugs after the last one."""
-    live = tuple(prices)
-    return FairGame(
-        prices=live, rug_tick=len(live), rug_price=rug_price(live), peak=max(1.0, *live)
-    )
-
-
 def seed_of_future(change: Change, game_id: str) -> str:
     """Return the seed whose future is put in place, the best or the worst of several."""
     texts = (f"check/{change.game}/{change.tick}/{number}" for number in range(_CANDIDATES))
@@ -58,7 +51,7 @@ def seed_of_future(change: Change, game_id: str) -> str:
 
 def changed(original: FairGame, other: FairGame, tick: int) -> FairGame:
     """Return the game of *original* up to *tick*, and of *other* from the next tick on."""
-    return game_of((*original.prices[: tick + 1], *other.prices[tick + 1 :]))
+    return make_game((*original.prices[: tick + 1], *other.prices[tick + 1 :]))
 
 
 @define

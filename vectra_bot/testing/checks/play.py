@@ -26,6 +26,7 @@ from vectra_bot.engine.callbacks import StrategyFailure
 from vectra_bot.exchange import Exchange, ExchangeConfig
 from vectra_bot.exchange.exchange import Staging
 from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame
 from vectra_bot.models import (
     ActionState,
     Command,
@@ -110,7 +111,8 @@ class Terms:
         settings: parameters of the strategy, as text.
         cash: SOL at the start.
         brief: without other players, and with few frames before each game.
-        staging: chooses the games; None for those of the seed.
+        made_games: the first games; the rest are those of the seed.
+        staging: chooses the games in place of both.
         until: ends the play after a message, if it returns True for the play.
         on_message: called before each message, with the number of those before it.
     """
@@ -120,6 +122,7 @@ class Terms:
     settings: Mapping[str, str] = field(factory=dict)
     cash: Decimal = Decimal(1)
     brief: bool = False
+    made_games: tuple[FairGame, ...] = ()
     staging: Staging | None = None
     until: Callable[[RunningPlay], bool] | None = None
     on_message: Callable[[int], None] | None = None
@@ -138,6 +141,7 @@ def play(cls: type[Strategy], terms: Terms) -> Played:
         crowd=0 if terms.brief else CROWD,
         countdown_step=_LONG_STEP_MS if terms.brief else rules.COUNTDOWN_STEP_MS,
         past_games=rules.HISTORY_GAMES,
+        made_games=terms.made_games,
     )
     venue = EmbeddedVenue(
         Exchange(config, staging=terms.staging), cash=terms.cash, games=terms.games

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from vectra_bot.exchange.exchange import Staging
-from vectra_bot.game.fair import FairGame
 from vectra_bot.strategy import Strategy
-from vectra_bot.testing.checks.futures import game_of
 from vectra_bot.testing.checks.play import Failure, Terms, play
+from vectra_bot.testing.games import make_game
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -61,8 +59,8 @@ def play_shapes(cls: type[Strategy], terms: Terms, examples: int) -> Broken | No
     )
     @given(_drawn_games())
     def never_raises(drawn: list[Prices]) -> None:
-        staged = attrs.evolve(terms, games=len(drawn), staging=_staging(drawn))
-        failure = play(cls, staged).failure
+        made = tuple(make_game(prices) for prices in drawn)
+        failure = play(cls, attrs.evolve(terms, games=len(made), made_games=made)).failure
         if failure is not None:
             found.append(Broken(drawn, failure))
             raise _Raised(found[-1])
@@ -75,14 +73,6 @@ def play_shapes(cls: type[Strategy], terms: Terms, examples: int) -> Broken | No
     except Flaky:
         return found[-1]
     return None
-
-
-def _staging(drawn: list[Prices]) -> Staging:
-    def stage(number: int, seed: str, _game_id: str) -> tuple[str, FairGame]:
-        prices = drawn[min(number, len(drawn)) - 1]
-        return seed, game_of(prices)
-
-    return stage
 
 
 def _drawn_games() -> SearchStrategy[list[Prices]]:

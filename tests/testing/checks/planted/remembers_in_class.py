@@ -1,6 +1,4 @@
-"""Keeps prices of every game in the class: the second run of the same games knows them."""
-
-from types import MappingProxyType
+"""Keeps the peak of every game in a class: the second session of the same games knows it."""
 
 from vectra_bot import Strategy
 
@@ -10,11 +8,8 @@ class Book:
 
 
 class RemembersInClass(Strategy):
-    book = MappingProxyType(Book.peaks)
-
     def on_game_tick(self, tick, game):
-        if game.tick == 4 and self.book.get(game.game_id, 9.0) > 1.2:
+        if game.tick == 4 and Book.peaks.get(game.game_id, 9.0) > 1.6:
             self.actions.buy("0.01")
-        Book.peaks[game.game_id] = (
-            max(Book.peaks.get(game.game_id, 0.0), game.price) if game.tick > 4 else 0.0
-        )
+        if game.tick > 4:
+            Book.peaks[game.game_id] = game.peak
