@@ -49,6 +49,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vectra_bot.cli.sweep:sweep",
         "Try many sets of parameters; judge the best by luck.",
     ),
+    "check": (
+        "vectra_bot.cli.check:check",
+        "Check a strategy: lookahead, chance, clock, exceptions, bounds.",
+    ),
+    "new": ("vectra_bot.cli.new:new", "Write a new strategy or plugin that installs at once."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",

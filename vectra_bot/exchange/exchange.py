@@ -51,11 +51,21 @@ from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 from vectra_bot.wire.states import WireFormat
 
+Staging = Callable[[int, str, str], tuple[str, FairGame]]
+"""Chooses the game that is played: number, committed seed and id to secret seed and game."""
+
 _DRAWING_AFTER_RUG_MS = 300
+
+
+def as_committed(_number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
+    """Return the committed seed and its game: what the venue plays."""
+    return seed, play_game(seed, game_id)
 
 
 class Exchange:
     """A deterministic venue; see the module's docstring for how to drive it.
+
+    With *staging* a test chooses the games that are played; by default they are those of the committed seeds.
 
     Attributes:
         config: the exchange's configuration.
@@ -78,7 +88,9 @@ class Exchange:
         config: ExchangeConfig | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
         on_deposit: Callable[[str, Money, int], None] | None = None,
+        staging: Staging | None = None,
     ) -> None:
+        self._staging = staging or self._as_configured
         self.config = config = config or ExchangeConfig()
         self.books = books = Books(to_lamports(config.max_win), on_deposit)
         self.games_rugged = self.games_opened = self.viewers = 0
@@ -250,23 +262,27 @@ class Exchange:
 
     def _prepare_game(self) -> None:
         """Commit to the next game and reset everything to price 1, timer 15000."""
-        self._seed, game_id = self._secret(self._number)
-        made = self.config.made_games
-        self._game = (
-            made[self._number] if self._number < len(made) else play_game(self._seed, game_id)
-        )
+        committed, game_id = self._secret(self._number)
         self._number += 1
         self._last_bettors = self._market.bettors()
+        self._seed, self._game = self._staging(self._number, committed, game_id)
         self._market.begin_game(game_id)
         self._golden.begin_game(self.now_ns)
         self._notices.look(self.now_ns)
         self.crowd.begin_game()
         self._board.begin_game()
-        self._broadcast.begin_game(server_seed_hash(self._seed))
+        self._broadcast.begin_game(server_seed_hash(committed))
         self._broadcast.active = self._broadcast.rugged = False
         self._broadcast.timer_ms = rules.COOLDOWN_MS
         self._timing.begin_game()
         self._broadcast.connected = self._connected()
+
+    def _as_configured(self, number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
+        """Return the config's own game of this number, if it has one, else the committed one."""
+        made = self.config.made_games
+        return (
+            (seed, made[number - 1]) if number <= len(made) else as_committed(number, seed, game_id)
+        )
 
     def _plan_countdown(self) -> None:
         """Schedule the countdown frames; the first comes right after the new-game frame."""
