@@ -18,8 +18,8 @@ from string import Template
 from attrs import frozen
 
 from vectra_bot.errors import InputError, UsageError
-from vectra_bot.loading import GROUP as STRATEGIES
-from vectra_bot.plugins import GROUP as PLUGINS
+from vectra_bot.loading.given import GROUP as PLUGINS
+from vectra_bot.loading.strategies import GROUP as STRATEGIES
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 50
