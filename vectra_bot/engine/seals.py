@@ -348,7 +348,11 @@ def _list(
         place = f"{module}.{value.__name__}"
         owners.append((value, place))
         for part in vars(value).values():
-            function = getattr(part, "fget", None) or getattr(part, "__func__", part)
+            function = part
+            if isinstance(part, property):
+                function = part.fget
+            elif isinstance(part, staticmethod | classmethod):
+                function = part.__func__
             if isinstance(function, FunctionType) and function.__module__ == module:
                 functions.append(function)
         if issubclass(value, Enum):
