@@ -67,12 +67,12 @@ class Follows(Strategy):
     """Reads every tick."""
 
     ticks = 0
-    peak = 0.0
+    last = 1.0
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> None:
-        """Keep the highest price."""
+        """Keep the price."""
         self.ticks += 1
-        self.peak = max(self.peak, tick.price)
+        self.last = tick.price
 
 
 class Idle(Plugin):
@@ -159,11 +159,12 @@ def basana_s(bars: int, *, orders: bool) -> float:
         exchange = backtesting.Exchange(dispatcher, {"USD": Decimal(10**7)})
         exchange.set_pair_info(pair, bs.PairInfo(8, 2))
         exchange.add_bar_source(bs.FifoQueueEventSource(events=events))
-        seen = 0
+        seen, last = 0, Decimal(1)
 
-        async def on_bar(_: Any) -> None:
-            nonlocal seen
+        async def on_bar(event: Any) -> None:
+            nonlocal seen, last
             seen += 1
+            last = event.bar.close
             if orders and seen % ORDER_EVERY == 0:
                 side = bs.OrderOperation.BUY if seen // ORDER_EVERY % 2 else bs.OrderOperation.SELL
                 await exchange.create_market_order(side, pair, Decimal(1))
@@ -172,6 +173,7 @@ def basana_s(bars: int, *, orders: bool) -> float:
         began = time.process_time()
         await dispatcher.run()
         assert seen == bars
+        assert last > 1
         return time.process_time() - began
 
     return asyncio.run(run()) / bars
