@@ -54,11 +54,13 @@ HISTORY_GAMES = 100
 class _NotRunning:
     """The surroundings of a strategy that is not running: reading any of them is an error."""
 
-    def __getattr__(self, name: str) -> Any:
+    def _refused(self) -> Any:
         raise NotInCallback(
             "the strategy is not running: use actions, account, position, history and side_games inside its "
             "on_* methods"
         )
+
+    actions = account = history = side_games = property(_refused)
 
 
 _NOT_RUNNING: Any = _NotRunning()

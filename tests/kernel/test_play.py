@@ -18,7 +18,7 @@ from tests.game.test_fair import CANDLE, VECTORS, any_text, versions
 from vectra_bot.errors import UsageError
 from vectra_bot.game import fair, rules
 from vectra_bot.kernel import library
-from vectra_bot.kernel.batch import GameBatch, _replayed, play_games
+from vectra_bot.kernel.batch import GameBatch, _replayed, _starts, play_games
 from vectra_bot.kernel.build import build
 from vectra_bot.kernel.library import LoadedLaw
 from vectra_bot.kernel.play import play_game
@@ -102,6 +102,17 @@ def test_100000_seeds(compiled: LoadedLaw, folder: Path) -> None:
     assert len(candles) > 20
     for number in [*candles, *range(0, 40_000, 500)]:
         assert_equal(batch, number, fair.play_game(*games[number]))
+
+
+@pytest.mark.parametrize(("count", "threads"), [(20_000, 2), (20_000, 3), (8_193, 2), (4_096, 1)])
+def test_threads_get_as_many_games_each(count: int, threads: int) -> None:
+    """Every thread plays as many pieces, all of the same size except the last, none above the limit."""
+    starts = _starts(100, 100 + count, 4_096, threads)
+
+    assert len(starts) % threads == 0
+    assert starts.step <= 4_096
+    last = 100 + count - starts[-1]
+    assert starts.step - len(starts) < last <= starts.step
 
 
 def changed_law(key: str, god_chance: float, max_ticks: int) -> Iterator[float]:

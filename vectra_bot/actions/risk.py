@@ -27,6 +27,8 @@ from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
 
+_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
+
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
@@ -101,9 +103,11 @@ class RiskGate:
     day_start: int | None = None
     day_end_ns: int = 0
     rugged_game: str = ""
+    _stake: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
+        self._stake = to_lamports(limits.stake)
         if limits.price_age_ms is not None:
             self.freshness = Freshness(limits.price_age_ms * NS_PER_MS)
         if limits.day_loss is None:
@@ -256,7 +260,7 @@ class RiskGate:
             return True
         return (
             command.amount is not None
-            and 0 < to_lamports(command.amount) <= to_lamports(self.limits.stake)
+            and 0 < to_lamports(command.amount) <= self._stake
             and command.leverage <= self.limits.leverage
         )
 
@@ -305,12 +309,11 @@ class RiskGate:
         if ask.leverage > self.limits.leverage:
             return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
-        limit = to_lamports(self.limits.stake)
-        if amount > limit:
+        if amount > self._stake:
             return (
                 f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
             )
-        if not to_lamports(rules.MIN_STAKE) <= amount <= to_lamports(rules.MAX_STAKE):
+        if not _LEAST <= amount <= _MOST:
             return (
                 f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
                 f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import starmap
-from math import sqrt
+from math import ceil, sqrt
 from typing import Final
 
 import numpy as np
@@ -93,17 +93,17 @@ def play_games(
         UsageError: *version* is not a known version of the law, or *threads* is not 1 or more.
     """
     fair.check_version(version)
-    law = loaded()
+    law, starts = loaded(), _starts(0, len(games), _CHUNK, threads)
 
     def played(at: int) -> GameBatch:
-        chunk = games[at : at + _CHUNK]
+        chunk = games[at : at + starts.step]
         return (
             _replayed_slowly(chunk, version, prices=prices)
             if law is None
             else _replayed(law, chunk, version, prices=prices)
         )
 
-    return _joined(list(_mapped(played, range(0, len(games), _CHUNK), threads)), prices=prices)
+    return _joined(list(_mapped(played, starts, threads)), prices=prices)
 
 
 def draw_games(
@@ -143,12 +143,13 @@ def draw_games(
             f"price and low were {price!r} and {low!r}: give a low above 0, not above the price"
         )
     law, end = loaded(), first + count
-    chunk = _DRAWN_CHUNK if threads == 1 else _SHARED_CHUNK
+    most = _DRAWN_CHUNK if threads == 1 else _SHARED_CHUNK
     if prices or law is None:
-        chunk = _CHUNK
+        most = _CHUNK
+    starts = _starts(first, end, most, threads)
 
     def made(at: int) -> GameBatch:
-        plan = drawn.Draws(min(chunk, end - at), seed, at, price, low)
+        plan = drawn.Draws(min(starts.step, end - at), seed, at, price, low)
         if law is not None:
             return _simulated(law, plan, prices=prices)
         peak, rug_tick, rug_price, last, start, every = drawn.simulate(
@@ -156,14 +157,20 @@ def draw_games(
         )
         return GameBatch(peak, rug_tick, rug_price, last, start, every)
 
-    return _joined(list(_mapped(made, range(first, end, chunk), threads)), prices=prices)
+    return _joined(list(_mapped(made, starts, threads)), prices=prices)
+
+
+def _starts(first: int, end: int, most: int, threads: int) -> range:
+    """Return where pieces of at most *most* games begin, as many for every thread: none waits for another."""
+    if threads < 1:
+        raise UsageError(f"threads was {safe_repr(threads)}: give 1 or more")
+    rounds = max(1, ceil((end - first) / (most * threads)))
+    return range(first, end, max(1, ceil((end - first) / (rounds * threads))))
 
 
 def _mapped(
     call: Callable[[int], GameBatch], starts: Sequence[int], threads: int
 ) -> Iterator[GameBatch]:
-    if threads < 1:
-        raise UsageError(f"threads was {safe_repr(threads)}: give 1 or more")
     if threads == 1 or len(starts) < 2:
         return map(call, starts)
     with ThreadPoolExecutor(min(threads, len(starts))) as pool:

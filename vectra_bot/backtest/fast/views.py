@@ -20,6 +20,7 @@ from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
 from vectra_bot.game.fair import server_seed_hash
+from vectra_bot.game.holdings import ShortView, SidebetView
 from vectra_bot.game.lots import Lot
 from vectra_bot.game.rounds import Rounds, SideGamesView
 from vectra_bot.game.state import GameState, GameView, Prices, volatility_of
@@ -175,14 +176,22 @@ class FastPosition(PositionView):
 class FastAccount(AccountView):
     """Our money; the venue's own totals give the block to the engine."""
 
-    __slots__ = ("_refusals", "position")
+    __slots__ = ("_account", "_refusals", "position")
 
     position: FastPosition
 
     def __init__(self, account: Account, refusals: Refusals) -> None:
         super().__init__(account)
-        self._refusals = refusals
+        self._account, self._refusals = account, refusals
         self.position = FastPosition(account)
+
+    @property
+    def sidebet(self) -> SidebetView | None:
+        return self._account.sidebet
+
+    @property
+    def short(self) -> ShortView | None:
+        return self._account.short
 
     @property
     def state(self) -> PlayerState:
