@@ -7,7 +7,9 @@ intent to proven outcome. What is listed in ``__all__`` here, in :mod:`vectra_bo
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
         recover_store,
         verify,
     )
+    from vectra_bot.backtest.asked.calls import backtest, compare
+    from vectra_bot.backtest.results.comparison import Comparison, Variant
+    from vectra_bot.backtest.results.report import BacktestReport
     from vectra_bot.conformance.findings import FileDifference, Verification
     from vectra_bot.conformance.verification import SeedVerification, verify_seed
     from vectra_bot.errors import (
@@ -112,6 +117,7 @@ _HOMES = {
     "AlertNotice": "vectra_bot.alerts",
     "AlertRule": "vectra_bot.alerts",
     "AlertSink": "vectra_bot.alerts",
+    "BacktestReport": "vectra_bot.backtest.results.report",
     "BadRow": "vectra_bot.imports.report",
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.query.catalog",
@@ -120,6 +126,7 @@ _HOMES = {
     "CheckedFigure": "vectra_bot.analysis.odds.check",
     "CompactedFolder": "vectra_bot.store.parquet.compaction",
     "CompactionReport": "vectra_bot.store.parquet.compaction",
+    "Comparison": "vectra_bot.backtest.results.comparison",
     "ConfigError": "vectra_bot.errors",
     "CorruptFile": "vectra_bot.store.query.results",
     "CorruptRowsWarning": "vectra_bot.store.query.results",
@@ -188,13 +195,16 @@ _HOMES = {
     "Stream": "vectra_bot.store.query.results",
     "UnknownNameError": "vectra_bot.errors",
     "UsageError": "vectra_bot.errors",
+    "Variant": "vectra_bot.backtest.results.comparison",
     "VectraError": "vectra_bot.errors",
     "Verification": "vectra_bot.conformance.findings",
     "WireError": "vectra_bot.errors",
     "WireFormat": "vectra_bot.wire.states",
+    "backtest": "vectra_bot.backtest.asked.calls",
     "check_journal": "vectra_bot.session",
     "check_store": "vectra_bot.api",
     "compact_store": "vectra_bot.api",
+    "compare": "vectra_bot.backtest.asked.calls",
     "configure": "vectra_bot.params",
     "control_session": "vectra_bot.api",
     "hookimpl": "vectra_bot.hookspecs",
@@ -227,6 +237,7 @@ __all__ = [
     "AlertNotice",
     "AlertRule",
     "AlertSink",
+    "BacktestReport",
     "BadRow",
     "BotActionInterface",
     "Catalog",
@@ -235,6 +246,7 @@ __all__ = [
     "CheckedFigure",
     "CompactedFolder",
     "CompactionReport",
+    "Comparison",
     "ConfigError",
     "CorruptFile",
     "CorruptRowsWarning",
@@ -303,13 +315,16 @@ __all__ = [
     "Stream",
     "UnknownNameError",
     "UsageError",
+    "Variant",
     "VectraError",
     "Verification",
     "WireError",
     "WireFormat",
+    "backtest",
     "check_journal",
     "check_store",
     "compact_store",
+    "compare",
     "configure",
     "control_session",
     "hookimpl",
@@ -333,6 +348,18 @@ __all__ = [
     "verify_seed",
     "write_journal",
 ]
+
+
+class _Names(ModuleType):
+    """The package, in which ``backtest`` is the function although a room has the same name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute, but for the room, which the import system sets when it is loaded."""
+        if name != "backtest" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Names
 
 if not TYPE_CHECKING:  # a type checker would give every misspelt name the type Any
 

@@ -52,6 +52,7 @@ STEPS = {
         "odds (promotions)",
     ),
     "scored": ("alerts backtest",),
+    "backtested": ("backtest", "compare"),
     "maintained": (
         "store check",
         "store recover",

@@ -213,7 +213,7 @@ def test_a_page_is_whole_or_not_written(
         assert main(["run", "watch", "--games", "1", "--seed", "7", "--report", str(page)]) == 3
     assert page.read_text() == "old"
     assert list(tmp_path.glob(".r.html*")) == []
-    assert "the session is complete" in capsys.readouterr().err
+    assert "everything else is done" in capsys.readouterr().err
     with vectra_bot.open_store(store) as catalog:
         assert len(catalog.sessions) == 1
 

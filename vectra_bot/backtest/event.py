@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import aclosing
 from typing import Any
 
 from attrs import define, field, frozen
 
 from vectra_bot.backtest.games import FillRow, Games, OnFill, Played, ignore_fill
-from vectra_bot.backtest.play import PlayConfig
+from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StrategyError
 from vectra_bot.exchange import Exchange
@@ -38,13 +39,13 @@ from vectra_bot.venues.embedded import EmbeddedVenue
 _ENTRIES = (ActionType.BUY, ActionType.SHORT_OPEN)
 
 
-def play_by_engine(config: PlayConfig) -> Games:
-    """Play a block and return its table.
+def play_by_engine(config: PlayConfig, watch: Watch = never) -> Games:
+    """Play a block, or the part of it that *watch* allows, and return its table.
 
     Raises:
         StrategyError: the strategy raised, which is the cause of this error.
     """
-    return EngineBlock(config).play()
+    return EngineBlock(config, watch=watch).play()
 
 
 @frozen
@@ -75,11 +76,13 @@ class EngineBlock:
 
     config: PlayConfig
     on_fill: OnFill = ignore_fill
+    watch: Watch = never
     exchange: Exchange = field(init=False)
     engine: Engine = field(init=False)
     tally: SessionTally = field(init=False)
     table: Games = field(init=False)
     _row: int = 0
+    _ended: bool = False
     _before: _Sums = field(factory=lambda: _Sums(0, 0, 0, 0.0, 0.0))
 
     def __attrs_post_init__(self) -> None:
@@ -108,7 +111,7 @@ class EngineBlock:
         table.unknown |= tally.unknown
         table.ticks = self.engine.counts["ticks"]
         table.capped = self.exchange.capped
-        return table
+        return table.head(self._row)
 
     async def _feed(self) -> None:
         config = self.config
@@ -116,12 +119,15 @@ class EngineBlock:
             self.exchange, cash=config.cash, latency_ms=config.latency_ms, games=config.games
         )
         profile = self.exchange.config.protocol
-        async for item in venue.feed:
-            event = read_frame(item, profile) if isinstance(item, Frame) else item
-            commands = deque(self.process(event))
-            while commands:
-                result = await venue.gateway.send(commands.popleft())
-                commands.extend(self.process(result))
+        async with aclosing(aiter(venue.feed)) as items:
+            async for item in items:
+                event = read_frame(item, profile) if isinstance(item, Frame) else item
+                commands = deque(self.process(event))
+                while commands:
+                    result = await venue.gateway.send(commands.popleft())
+                    commands.extend(self.process(result))
+                if self._ended:
+                    break
 
     def process(self, event: Event) -> list[Command]:
         """Process one event; return the commands that follow from it.
@@ -144,7 +150,7 @@ class EngineBlock:
         if failure is not None:
             raise StrategyError(
                 f"strategy {self.config.source.name!r} raised in {failure.callback}, game "
-                f"{self.config.first + self._row}: {failure.error}\n{failure.trace}"
+                f"{self.config.first + self._row}, tick {engine.game.tick}: {failure.error}\n{failure.trace}"
             ) from failure.exception
         while self._row < engine.counts["games"]:
             self._end_game()
@@ -190,6 +196,7 @@ class EngineBlock:
         table.variance[row] = now.variance - before.variance
         table.balance[row] = engine.account.cash
         self._before, self._row = now, row + 1
+        self._ended = self.watch(self._row)
 
 
 def _finish(coroutine: Coroutine[Any, Any, None]) -> None:

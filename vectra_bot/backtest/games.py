@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from attrs import define, field, fields, frozen
+from attrs import define, evolve, field, fields, frozen
 from numpy.typing import NDArray
 
 from vectra_bot.exchange.config import START_NS, ExchangeConfig
@@ -146,12 +146,16 @@ class Games:
 
     def game_ids(self) -> list[str]:
         """Return the ids of the games, computed from the seed."""
+        return self._ids(range(self.first, self.first + len(self)))
+
+    def game_id(self, row: int) -> str:
+        """Return the id of the game in *row*."""
+        return self._ids(range(self.first + row, self.first + row + 1))[0]
+
+    def _ids(self, numbers: range) -> list[str]:
         ids = Identities(self.seed)
         config = ExchangeConfig(seed=self.seed, start_ns=self.start_ns)
-        last = self.first + len(self)
-        return [
-            ids.game_id(number, config.announced_ns(number)) for number in range(self.first, last)
-        ]
+        return [ids.game_id(number, config.announced_ns(number)) for number in numbers]
 
     def deny(self, row: int, reason: str) -> None:
         """Count a request in game *row* that was denied for *reason*, by the code it begins with."""
@@ -160,6 +164,12 @@ class Games:
             code = _OTHER_REASONS
         self.denials[code] += 1
         self.denied[row] += 1
+
+    def head(self, count: int) -> Games:
+        """Return the table of the first *count* games, which has all of this one's totals."""
+        if count == len(self):
+            return self
+        return evolve(self, **{name: getattr(self, name)[:count] for name in _COLUMNS})
 
     def put(self, block: Games) -> None:
         """Copy the rows of *block* to their place, and add its totals."""

@@ -6,7 +6,8 @@ A block depends on nothing but its number: results are the same for any number o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -19,6 +20,7 @@ from vectra_bot.exchange.config import MAX_FIRST_GAME, START_NS, ExchangeConfig,
 from vectra_bot.game import rules
 from vectra_bot.kernel.library import loaded
 from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.session.flags import StopFlag
 from vectra_bot.strategy import Strategy, configure, require_callback
 
 EngineName = Literal["fast", "event"]
@@ -36,6 +38,15 @@ an action.
 
 BACKTEST_CASH: Final = Decimal(1000)
 """SOL at the start of each block: enough that few strategies run out of it."""
+
+
+Watch = Callable[[int], bool]
+"""Called after each game of a block with the number of games played; true ends the block there."""
+
+
+def never(_played: int) -> bool:
+    """Let the block go on."""
+    return False
 
 
 def no_progress(_done: int, _total: int) -> None:
@@ -129,6 +140,7 @@ def play(
     cash: Decimal = BACKTEST_CASH,
     limits: Limits = BACKTEST_LIMITS,
     block: int = BLOCK_GAMES,
+    jobs: int = 1,
     progress: Progress = no_progress,
 ) -> Games:
     """Play *games* games of *seed* and return them as a table.
@@ -147,6 +159,7 @@ def play(
         cash: SOL at the start of each block.
         limits: what the strategy may do.
         block: games after which a new strategy and account begin.
+        jobs: processes that play blocks at the same time; the result does not depend on it.
         progress: called with the games played and all of them, after each block at least.
 
     Raises:
@@ -161,42 +174,87 @@ def play(
         latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block,
         exchange=options if crowd is None else evolve(options, crowd=crowd),
     )  # fmt: skip
-    return play_config(config, progress)
+    return play_config(config, progress, jobs=jobs)
 
 
-def play_config(config: PlayConfig, progress: Progress = no_progress) -> Games:
-    """Play the games of *config* block by block; see :func:`play`."""
-    require_callback(config.source.cls)
+def play_config(
+    config: PlayConfig,
+    progress: Progress = no_progress,
+    *,
+    jobs: int = 1,
+    stop: StopFlag | None = None,
+) -> Games:
+    """Play the games of *config* block by block; see :func:`play`.
+
+    Args:
+        config: what to play.
+        progress: called with the games played and all of them.
+        jobs: processes that play blocks at the same time.
+        stop: ends the backtest after the running game when it is set: the table then has the games up to
+            the first that was not played.
+    """
+    return play_all([config], progress, jobs=jobs, stop=stop)[0]
+
+
+def play_all(
+    configs: Sequence[PlayConfig],
+    progress: Progress = no_progress,
+    *,
+    jobs: int = 1,
+    stop: StopFlag | None = None,
+) -> list[Games]:
+    """Play several backtests, one after the other, and return the table of each; see :func:`play_config`."""
+    from vectra_bot.backtest.blocks import play_blocks
+
+    for config in configs:
+        require_callback(config.source.cls)
+    blocks = [block for config in configs for block in config.blocks()]
+    # A class of the main module, such as a notebook's, is not known to other processes.
+    alone = any(config.source.cls.__module__ == "__main__" for config in configs)
+    jobs = 1 if alone else min(jobs, len(blocks))
+    with closing(play_blocks(blocks, jobs, progress, stop or StopFlag())) as tables:
+        return [_joined(config, tables, jobs) for config in configs]
+
+
+def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
+    """Return the table of *config*, whose blocks come next in *tables*."""
     found = Games.empty(config.games, seed=config.seed, first=config.first)
     engines: set[str] = set()
     why: Counter[str] = Counter()
-    blocks = list(config.blocks())
-    for block in blocks:
-        played = play_block(block)
-        found.put(played)
-        engines.add(played.played.engine)
-        why.update(played.played.why)
-        progress(block.first - config.first + block.games, config.games)
+    done = played = 0
+    while done < config.games and (table := next(tables, None)) is not None:
+        found.put(table)
+        engines.add(table.played.engine)
+        why.update(table.played.why)
+        done += len(table)
+        played += 1
+        if done < config.games and len(table) < config.block:
+            tables = iter(())  # it was ended there
+    found = found.head(done)
     found.played = Played(
-        engine="mixed" if len(engines) > 1 else engines.pop(),
+        engine="mixed" if len(engines) > 1 else "".join(engines) or config.engine,
         why=dict(why),
         kernel=loaded() is not None,
         version=rules.LAW_VERSION,
-        blocks=len(blocks),
+        blocks=played,
+        jobs=jobs,
     )
     return found
 
 
-def play_block(config: PlayConfig) -> Games:
-    """Play the games of one block, by the engine if the fast driver cannot play them exactly."""
+def play_block(config: PlayConfig, watch: Watch = never) -> Games:
+    """Play the games of one block, or fewer if *watch* ends it.
+
+    The engine plays it if the fast driver cannot play it exactly.
+    """
     from vectra_bot.backtest.event import play_by_engine
     from vectra_bot.backtest.fast import NeedsEngine, play_fast
 
     if config.engine == "event":
-        return play_by_engine(config)
+        return play_by_engine(config, watch)
     try:
-        return play_fast(config)
+        return play_fast(config, watch)
     except NeedsEngine as refusal:
-        games = play_by_engine(config)
-        games.played = Played(engine="event", why={str(refusal): config.games})
+        games = play_by_engine(config, watch)
+        games.played = Played(engine="event", why={str(refusal): len(games)})
         return games

@@ -34,6 +34,14 @@ COMMAND_GROUP = "vectra_bot.commands"
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vectra_bot.cli.run:run", "Run a strategy on paper: embedded exchange or a feed."),
+    "backtest": (
+        "vectra_bot.cli.backtest:backtest",
+        "Play a strategy over many games in memory.",
+    ),
+    "compare": (
+        "vectra_bot.cli.compare:compare",
+        "Compare strategies or parameters over the same games.",
+    ),
     "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (

@@ -29,18 +29,19 @@ class Steps:
         self._task: TaskID | None = None
         self._last: tuple[str, float] = ("", 0.0)
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Report that *done* of *total* of step *what* is done; *total* is 0 if unknown."""
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Report that *done* of *total* of step *what* is done; *total* is 0 if unknown; *note* says more."""
         if self._bar is not None and self._task is not None:
             self._bar.update(
-                self._task, description=clean(what), completed=done, total=total or None
+                self._task, description=clean(what + note), completed=done, total=total or None
             )
         elif self._lines:
             share = done / total if total else 0.0
             step, before = self._last
             if what != step or share - before >= _SHARE:
                 self._last = (what, share)
-                click.echo(f"{clean(what)} {share:.0%}" if total else clean(what), err=True)
+                shown = f"{clean(what)} {share:.0%}" if total else clean(what)
+                click.echo(shown + note, err=True)
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():

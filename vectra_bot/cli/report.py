@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -57,7 +57,14 @@ def page_path(given: str | None) -> Path | None:
     return path
 
 
-def write_page(report: Report, page: Path | None) -> None:
+class Page(Protocol):
+    """A result that can be written as a page."""
+
+    def to_html(self) -> str:
+        """Return the page."""
+
+
+def write_page(report: Page, page: Path | None) -> None:
     """Write the page of *report* to *page*, if given: the whole page, or the old file stays.
 
     Raises:
@@ -69,7 +76,7 @@ def write_page(report: Report, page: Path | None) -> None:
         files.write_durably(page, report.to_html().encode())
     except StoreError as error:
         raise InputError(
-            f"--report was {str(page)!r}, which cannot be written ({error}): the session is complete"
+            f"--report was {str(page)!r}, which cannot be written ({error}): everything else is done"
         ) from error
 
 

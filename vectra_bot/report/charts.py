@@ -19,6 +19,9 @@ _SIDE = 1000
 _MARGIN = 0.06
 _LOG_FROM = 8.0
 
+COLOURS = 8
+"""Colours of lines that a chart distinguishes."""
+
 
 @frozen
 class Axis:
@@ -111,6 +114,55 @@ def game_chart(chart: GameChart) -> str:
     return _chart(across, up, lines, names, title, marks=marks, across_name="tick")
 
 
+def bar_chart(bars: Sequence[tuple[float, float, int]], *, across_name: str) -> str:
+    """Return bars, each from a low to a high value across, and as high as its number."""
+    across = Axis(bars[0][0], bars[-1][1])
+    up = Axis(0.0, max(number for _, _, number in bars) * (1 + _MARGIN))
+    corners: list[tuple[float, float]] = []
+    for low, high, number in bars:
+        corners += [(low, 0.0), (low, number), (high, number), (high, 0.0)]
+    lines = [_path(across, up, corners, "bars", close=True)]
+    if across.low < 0.0 < across.high:
+        at = across.place(0.0) * _SIDE
+        lines.append(f'<path class="zero" d="M{at:.1f} 0V{_SIDE}"/>')
+    return _chart(
+        across,
+        up,
+        lines,
+        [("bars", "games")],
+        "games by profit",
+        across_name=across_name,
+        whole=False,
+    )
+
+
+def lines_chart(
+    lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, title: str, across_name: str
+) -> str:
+    """Return several named lines in one chart; each has its colour, which repeats after eight."""
+    across = Axis(0, max(1.0, *(x for _, points in lines for x, _ in points)))
+    up = wide_axis([0.0, *(y for _, points in lines for _, y in points)])
+    drawn = [_level(up, 0.0, "zero")]
+    drawn += [
+        _path(across, up, points, f"line{at % COLOURS}") for at, (_, points) in enumerate(lines)
+    ]
+    names = [(f"line{at % COLOURS}", escape(name)) for at, (name, _) in enumerate(lines)]
+    return _chart(across, up, drawn, names, title, across_name=across_name)
+
+
+def range_chart(axis: Axis, low: float, mean: float, high: float) -> str:
+    """Return an interval as a line with its mean, on an axis that several of them share."""
+    left, middle, right = (axis.place(value) * _SIDE for value in (low, mean, high))
+    zero = axis.place(0.0) * _SIDE
+    return (
+        f'<div class="range"><svg viewBox="0 0 {_SIDE} 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="{mean:.6g}, from {low:.6g} to {high:.6g}">'
+        f'<path class="zero" d="M{zero:.1f} 0V10"/><path class="pnl" d="M{left:.1f} 5H{right:.1f}'
+        f'M{left:.1f} 2V8M{right:.1f} 2V8"/></svg>'
+        f'<i class="dot" style="left:{middle / _SIDE:.2%}"></i></div>'
+    )
+
+
 def _path(
     across: Axis,
     up: Axis,
@@ -143,11 +195,12 @@ def _chart(
     *,
     across_name: str,
     marks: Sequence[str] = (),
+    whole: bool = True,
 ) -> str:
     rows = up.ticks(8)
     grid = "".join(_level(up, value, "grid") for value in rows)
     left = _labels(rows, lambda value: f"top:{1 - up.place(value):.2%}")
-    below = [value for value in across.ticks(6) if value == round(value)]
+    below = [value for value in across.ticks(6) if not whole or value == round(value)]
     bottom = _labels(below, lambda value: f"left:{across.place(value):.2%}")
     legend = "".join(f'<span><i class="key {kind}"></i>{name}</span>' for kind, name in names)
     return (

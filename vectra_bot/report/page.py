@@ -1,84 +1,41 @@
-"""A report as HTML: one page that needs no other file, or the part of it that a notebook shows.
-
-Every number is an element ``data`` whose ``data-key`` is its path in the report's JSON and whose ``value`` is
-the JSON value. Names of strategies, reasons and paths are text of others: all of it is escaped.
-"""
+"""A report as HTML: one page that needs no other file, or the part of it that a notebook shows."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Sequence
-from html import escape
-from typing import Any, Final
+from collections.abc import Iterable
 
 from attrs import define
 
-from vectra_bot.redaction import clean, redacted
 from vectra_bot.report.charts import curve_chart, game_chart
 from vectra_bot.report.luck import LuckMethod
+from vectra_bot.report.parts import (
+    PageParts,
+    share,
+    signed,
+    sol,
+    styled,
+    text,
+    whole_page,
+)
 from vectra_bot.report.results import Report
-from vectra_bot.report.style import STYLE
 from vectra_bot.report.text import luck_text, mode
-
-_STEP: Final = re.compile(r"\[(\d+)\]|\['([^']*)'\]|([^.\[]+)")
-
-Row = tuple[str, str]
 
 
 def page(report: Report) -> str:
     """Return *report* as one HTML page: no script, font or picture from elsewhere."""
-    title = text(f"{report.strategy}, {report.games} games")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><style>html{{background:#fff}}"
-        "@media (prefers-color-scheme:dark){html{background:#14171c}}body{margin:0}</style></head>\n"
-        f"<body>{fragment(report)}</body></html>\n"
-    )
+    return whole_page(f"{report.strategy}, {report.games} games", fragment(report))
 
 
 def fragment(report: Report) -> str:
     """Return *report* as HTML to show inside a page."""
-    built = _Parts(report, report.to_json())
-    sections = "\n".join(part for part in built.sections() if part)
-    return f'<div class="vectra-report"><style>{STYLE}</style>\n{sections}\n</div>'
-
-
-def sol(value: float) -> str:
-    """Return an amount of SOL with the digits that it has, at most nine."""
-    text = f"{value:.9f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def signed(value: float) -> str:
-    """Return an amount of SOL with its sign."""
-    text = sol(value)
-    return text if text.startswith("-") or text == "0" else f"+{text}"
-
-
-def share(value: float) -> str:
-    """Return a share in per cent."""
-    return f"{value:.1%}".replace("%", " %")
-
-
-def plain(value: Any) -> str:
-    """Return a number as it is."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def text(value: object) -> str:
-    """Return text of others, escaped, without secrets."""
-    return escape(clean(redacted(str(value))))
+    return styled(_Parts(report.to_json(), report).sections())
 
 
 @define
-class _Parts:
-    """Builds the parts of a page."""
+class _Parts(PageParts):
+    """Builds the parts of a report's page."""
 
     report: Report
-    json: dict[str, Any]
 
     def sections(self) -> Iterable[str]:
         """Return the parts in order."""
@@ -94,15 +51,6 @@ class _Parts:
         tables = [self.money(), self.play(), self.risk(), self.actions(), self.time(), self.about()]
         yield f'<div class="grid tables">{"".join(tables)}</div>'
 
-    def number(self, key: str, form: Callable[[Any], str] = plain, none: str = "none") -> str:
-        """Return the number at *key* of the JSON, as *form* writes it."""
-        value: Any = self.json
-        for index, quoted, name in _STEP.findall(key):
-            value = value[int(index)] if index else value[quoted or name]
-        if value is None:
-            return none
-        return f'<data data-key="{text(key)}" value="{json.dumps(value)}">{form(value)}</data>'
-
     def head(self) -> str:
         report = self.report
         kept = "" if report.kept else "; nothing of it was kept"
@@ -115,7 +63,7 @@ class _Parts:
     def tiles(self) -> str:
         report = self.report
         pnl = report.pnl_before_prizes
-        tone = "" if not pnl else " good" if pnl > 0 else " bad"
+        tone = "" if not pnl else "good" if pnl > 0 else "bad"
         law = "SOL, by the law for the same risks"
         if report.expected_without:
             law = (
@@ -132,10 +80,7 @@ class _Parts:
             ("Drawdown", self.number("drawdown.amount", sol), "SOL from the peak", ""),
             ("Luck", self.number("luck", share), text(self._luck()), ""),
         ]  # fmt: skip
-        return '<div class="tiles">' + "".join(
-            f'<div class="tile{tone}"><h2>{name}</h2><p class="big">{value}</p><p>{about}</p></div>'
-            for name, value, about, tone in tiles
-        ) + "</div>"  # fmt: skip
+        return self.tile_row(tiles)
 
     def _apart(self) -> str:
         return ", before prizes" if self.report.prizes else ""
@@ -145,7 +90,7 @@ class _Parts:
         if report.luck is None:
             return "nothing was at risk, or a payoff is unknown"
         if report.luck == 1:
-            return luck_text(report)
+            return luck_text(report.luck, report.luck_method, report.luck_error)
         bound = "at most, " if report.luck_method == LuckMethod.BOUND else ""
         return f"{bound}of sessions do at least as well by luck alone"
 
@@ -311,12 +256,3 @@ class _Parts:
                      ("Journal", f"<code>{text(report.journal)}</code>")]  # fmt: skip
         rows += [("Unfinished", text(line)) for line in report.unfinished]
         return self.pairs("Session", rows)
-
-    def pairs(self, title: str, rows: Sequence[Row]) -> str:
-        cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-        return f"<section><h2>{title}</h2><table>{cells}</table></section>"
-
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        head = "".join(f"<th>{name}</th>" for name in columns)
-        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        return f"<table><tr>{head}</tr>{lines}</table>"

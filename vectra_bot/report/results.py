@@ -157,7 +157,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data; amounts are numbers of SOL."""
         return {
-            attribute.name: _plain(getattr(self, attribute.name))
+            attribute.name: plain(getattr(self, attribute.name))
             for attribute in attrs.fields(type(self))
         }
 
@@ -180,18 +180,19 @@ class Report:
         return fragment(self)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return figures as JSON-serializable data: amounts as numbers, records as objects."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, Standing):
         return {"word": value.word, "arming": value.state.value, "reasons": list(value.reasons)}
     if attrs.has(type(value)):
         return {
-            attribute.name: _plain(getattr(value, attribute.name))
+            attribute.name: plain(getattr(value, attribute.name))
             for attribute in attrs.fields(type(value))
             if attribute.metadata.get("json", True)
         }

@@ -7,11 +7,13 @@ from typing import Final
 STYLE: Final = """
 .vectra-report{--bg:#fff;--panel:#f6f7f9;--line:#d9dde3;--text:#1b1f24;--soft:#57606a;--pnl:#0062a3;
 --expected:#8a5a00;--band:#0072b233;--price:#3b4252;--good:#0a7a4f;--bad:#b3261e;--rug:#b3261e;--side:#8f4fa8;
+--l2:#0a7a4f;--l3:#b0480a;--l4:#7a5c00;--l5:#5b5fc7;--l6:#a12a6b;--l7:#3b4252;
 box-sizing:border-box;background:var(--bg);color:var(--text);max-width:1480px;margin:0 auto;padding:16px;
 font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
 @media (prefers-color-scheme:dark){.vectra-report{--bg:#14171c;--panel:#1d2229;--line:#363d47;--text:#e6e9ee;
 --soft:#a3acb8;--pnl:#56b4e9;--expected:#f0b64d;--band:#56b4e933;--price:#cfd6e0;--good:#4cc38a;--bad:#ff8177;
---rug:#ff8177;--side:#d6a3e8}}
+--rug:#ff8177;--side:#d6a3e8;
+--l2:#4cc38a;--l3:#ff9b5e;--l4:#e3cf57;--l5:#a8abff;--l6:#f79ac8;--l7:#cfd6e0}}
 .vectra-report *{box-sizing:border-box}
 .vectra-report h1{font-size:1.6rem;margin:0 0 2px}
 .vectra-report h2{font-size:1rem;margin:0 0 8px}
@@ -67,6 +69,29 @@ border-bottom:1px solid var(--line)}
 .vectra-report path.band{fill:var(--band)}
 .vectra-report path.price{stroke:var(--price);stroke-width:1.5}
 .vectra-report path.rug{stroke:var(--rug);stroke-dasharray:2 4}
+.vectra-report path.bars{fill:var(--band);stroke:var(--pnl);stroke-width:1}
+.vectra-report .key.bars{height:10px;border:1px solid var(--pnl);background:var(--band)}
+.vectra-report path.line0{stroke:var(--pnl)}
+.vectra-report .key.line0{border-color:var(--pnl)}
+.vectra-report path.line1{stroke:var(--side)}
+.vectra-report .key.line1{border-color:var(--side)}
+.vectra-report path.line2{stroke:var(--l2)}
+.vectra-report .key.line2{border-color:var(--l2)}
+.vectra-report path.line3{stroke:var(--l3)}
+.vectra-report .key.line3{border-color:var(--l3)}
+.vectra-report path.line4{stroke:var(--l4)}
+.vectra-report .key.line4{border-color:var(--l4)}
+.vectra-report path.line5{stroke:var(--l5)}
+.vectra-report .key.line5{border-color:var(--l5)}
+.vectra-report path.line6{stroke:var(--l6)}
+.vectra-report .key.line6{border-color:var(--l6)}
+.vectra-report path.line7{stroke:var(--l7)}
+.vectra-report .key.line7{border-color:var(--l7)}
+.vectra-report .range{position:relative;height:22px;min-width:88px}
+.vectra-report .range .dot{position:absolute;top:7px;width:8px;height:8px;border-radius:4px;margin-left:-4px;
+background:var(--pnl)}
+.vectra-report .wide{overflow-x:auto}
+.vectra-report data{white-space:nowrap}
 .vectra-report .axis{position:relative;font-size:.72rem;color:var(--soft);font-variant-numeric:tabular-nums}
 .vectra-report .axis span{position:absolute;white-space:nowrap}
 .vectra-report .y span{right:6px;transform:translateY(-50%)}

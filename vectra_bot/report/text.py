@@ -28,9 +28,13 @@ class Copyable(str):
 
 def as_text(report: Report) -> str:
     """Return *report* as lines of a name and a value."""
-    rows = pairs(report)
+    return lines("Report", pairs(report))
+
+
+def lines(title: str, rows: Pairs) -> str:
+    """Return *title* and a line for each name and value."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join(["Report", *(f"{name:<{width}}  {clean(value)}" for name, value in rows)])
+    return "\n".join([title, *(f"{name:<{width}}  {clean(value)}" for name, value in rows)])
 
 
 def pairs(report: Report) -> Pairs:
@@ -41,16 +45,20 @@ def pairs(report: Report) -> Pairs:
         ("Actions", _actions(report)),
         ("Trades", _trades(report)),
         *_bets(report),
-        ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
+        ("Cash", f"{shown_sol(report.cash_start)} -> {shown_sol(report.cash_end)} SOL"),
         ("PnL", _pnl(report)),
     ]
     if report.open_value:
-        rows.append(("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
+        rows.append(
+            ("Open", f"worth {shown_sol(report.open_value)} SOL at the end, not in the PnL")
+        )
     rows.append(("Expected", _expected(report)))
     if report.prizes:
-        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, in the cash alone"))
+        rows.append(
+            ("Prizes", f"{signed_sol(report.prizes)} SOL won in drawings, in the cash alone")
+        )
     if report.luck is not None:
-        rows.append(("Luck", luck_text(report)))
+        rows.append(("Luck", luck_text(report.luck, report.luck_method, report.luck_error)))
     rows += [*_risk(report), *_refused(report), ("Latency", _latency(report)), *_real_time(report)]
     if report.quarantined:
         rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
@@ -124,8 +132,8 @@ def _games(report: Report) -> str:
     best, worst = report.best_game, report.worst_game
     if best is not None and worst is not None:
         text += (
-            f"; best: game {best.game}, {_signed(best.pnl)} SOL; "
-            f"worst: game {worst.game}, {_signed(worst.pnl)} SOL"
+            f"; best: game {best.game}, {signed_sol(best.pnl)} SOL; "
+            f"worst: game {worst.game}, {signed_sol(worst.pnl)} SOL"
         )
     return text
 
@@ -143,7 +151,7 @@ def _trades(report: Report) -> str:
     trades = report.trades
     text = _won(trades.count, trades.won, trades.win_rate)
     if trades.best is not None and trades.worst is not None:
-        text += f"; best {_signed(trades.best)} SOL, worst {_signed(trades.worst)} SOL"
+        text += f"; best {signed_sol(trades.best)} SOL, worst {signed_sol(trades.worst)} SOL"
     if trades.open:
         text += "; one is open"
     if trades.unknown:
@@ -156,7 +164,7 @@ def _bets(report: Report) -> Pairs:
     if not bets.count:
         return []
     text = _won(bets.count, bets.won, bets.win_rate)
-    return [("Bets", f"{text}, together {_signed(bets.pnl)} SOL")]
+    return [("Bets", f"{text}, together {signed_sol(bets.pnl)} SOL")]
 
 
 def _won(count: int, won: int, rate: float | None) -> str:
@@ -165,43 +173,43 @@ def _won(count: int, won: int, rate: float | None) -> str:
 
 def _pnl(report: Report) -> str:
     apart = " before prizes" if report.prizes else ""
-    text = f"{_signed(report.pnl_before_prizes)} SOL{apart}, per game {_per_game(report)}"
+    text = f"{signed_sol(report.pnl_before_prizes)} SOL{apart}, per game {_per_game(report)}"
     if report.return_on_stake is not None:
-        text += f"; {report.return_on_stake:+.1%} of {_sol(report.staked)} SOL staked"
+        text += f"; {report.return_on_stake:+.1%} of {shown_sol(report.staked)} SOL staked"
     return text
 
 
 def _per_game(report: Report) -> str:
-    text = _signed(report.pnl_per_game)
+    text = signed_sol(report.pnl_per_game)
     if report.pnl_interval is None:
         return f"{text} (a confidence interval needs two games)"
     low, high = report.pnl_interval
-    return f"{text}, 95 % confidence interval {_signed(low)} to {_signed(high)}"
+    return f"{text}, 95 % confidence interval {signed_sol(low)} to {signed_sol(high)}"
 
 
 def _expected(report: Report) -> str:
     if report.expected_without and not report.expected:
         return f"unknown: the payoff of {' and '.join(report.expected_without)} is unverified"
     per_game = report.expected_per_game
-    beside = "" if per_game is None else f", per game {_signed(per_game)}"
-    text = f"{_signed(report.expected)} SOL{beside}: expected value of the same risks"
+    beside = "" if per_game is None else f", per game {signed_sol(per_game)}"
+    text = f"{signed_sol(report.expected)} SOL{beside}: expected value of the same risks"
     last = report.curve[-1] if report.curve else None
     if last is not None and last.low is not None and last.high is not None and last.high > last.low:
-        text += f"; the law's 95 % band {_signed(last.low)} to {_signed(last.high)}"
+        text += f"; the law's 95 % band {signed_sol(last.low)} to {signed_sol(last.high)}"
     if report.expected_without:
         text += f"; without {', '.join(report.expected_without)}, whose payoff is unknown"
     return text
 
 
-def luck_text(report: Report) -> str:
+def luck_text(luck: float | None, method: str | None, error: float | None) -> str:
     """Return what a report's luck means."""
-    if report.luck == 1:
+    if luck == 1:
         return "nothing that luck alone would not do"
-    text = f"{_share(report.luck or 0.0)} of sessions do at least as well by luck alone"
-    if report.luck_method == LuckMethod.BOUND:
+    text = f"{shown_share(luck or 0.0)} of sessions do at least as well by luck alone"
+    if method == LuckMethod.BOUND:
         return f"at most {text}"
-    if report.luck_error:
-        return f"{text} (normal approximation, error up to {_share(report.luck_error)})"
+    if error:
+        return f"{text} (normal approximation, error up to {shown_share(error)})"
     return text
 
 
@@ -210,12 +218,12 @@ def _risk(report: Report) -> Pairs:
     rows: Pairs = []
     fall, exposure = report.drawdown, report.exposure
     if fall.share is not None:
-        text = f"{_sol(fall.amount)} SOL, {fall.share:.2%} of the peak of {_sol(fall.peak)} SOL"
+        text = f"{shown_sol(fall.amount)} SOL, {fall.share:.2%} of the peak of {shown_sol(fall.peak)} SOL"
         rows.append(("Drawdown", f"{text}, lowest in game {fall.game}"))
     if exposure.mean is not None:
         share = f" ({exposure.share:.1%})" if exposure.share is not None else ""
-        text = f"{exposure.ticks} ticks{share}, {_sol(exposure.mean)} SOL on average"
-        rows.append(("Exposure", f"{text}, {_sol(exposure.max)} SOL at most"))
+        text = f"{exposure.ticks} ticks{share}, {shown_sol(exposure.mean)} SOL on average"
+        rows.append(("Exposure", f"{text}, {shown_sol(exposure.max)} SOL at most"))
     return rows
 
 
@@ -223,8 +231,7 @@ def _refused(report: Report) -> Pairs:
     """Return what was denied, the limits that were met, and when entries stopped."""
     rows: Pairs = []
     if report.denials:
-        denied = ", ".join(f"{code} {count}" for code, count in report.denials.items())
-        rows.append(("Denied", f"actions by reason: {denied}"))
+        rows.append(("Denied", denied_text(report.denials)))
     if report.limits_met:
         met = ", ".join(
             f"{name} ({limit.limit}) from game {limit.game} on"
@@ -235,6 +242,12 @@ def _refused(report: Report) -> Pairs:
         stop = report.no_entries_from
         rows.append(("Stopped", f"no entries from game {stop.game} on: {stop.reason}"))
     return rows
+
+
+def denied_text(denials: Mapping[str, int]) -> str:
+    """Return denied actions by reason as text."""
+    denied = ", ".join(f"{code} {count}" for code, count in denials.items())
+    return f"actions by reason: {denied}"
 
 
 def _latency(report: Report) -> str:
@@ -261,13 +274,16 @@ def _real_time(report: Report) -> Pairs:
     return rows
 
 
-def _sol(amount: Decimal | None) -> str:
+def shown_sol(amount: Decimal | None) -> str:
+    """Return an amount of SOL as text."""
     return "unknown" if amount is None else f"{amount:f}"
 
 
-def _signed(amount: Decimal | None) -> str:
+def signed_sol(amount: Decimal | None) -> str:
+    """Return an amount of SOL with its sign."""
     return "unknown" if amount is None else f"{amount:+f}"
 
 
-def _share(chance: float) -> str:
+def shown_share(chance: float) -> str:
+    """Return a chance in per cent."""
     return f"{chance:.1%}" if chance >= 0.001 else "less than 0.1%"

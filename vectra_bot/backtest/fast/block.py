@@ -27,7 +27,7 @@ from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
 from vectra_bot.backtest.fast.views import FastTick
 from vectra_bot.backtest.games import FillRow, Games, OnFill, Played, ignore_fill
-from vectra_bot.backtest.play import PlayConfig
+from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.errors import StrategyError, safe_error, safe_trace
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.identities import Identities
@@ -43,14 +43,14 @@ MAX_LATENCY_MS: Final = 100
 """Latency up to which every answer of a game comes before the next game is announced."""
 
 
-def play_fast(config: PlayConfig) -> Games:
-    """Play a block and return its table.
+def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
+    """Play a block, or the part of it that *watch* allows, and return its table.
 
     Raises:
         NeedsEngine: the fast driver cannot play it exactly.
         StrategyError: the strategy raised, which is the cause of this error.
     """
-    return FastBlock(config).play()
+    return FastBlock(config).play(watch)
 
 
 def _refuse_config(config: PlayConfig) -> None:
@@ -101,16 +101,16 @@ class FastBlock:
         self._mail: deque[tuple[int, Callable[[], None]]] = deque()
         self._alarm = NEVER
 
-    def play(self) -> Games:
-        """Play every game of the block, in the engine's decimal context."""
+    def play(self, watch: Watch = never) -> Games:
+        """Play the games of the block until *watch* ends it, in the engine's decimal context."""
         ours = getcontext()
         setcontext(_CONTEXT.copy())
         try:
-            return self._play()
+            return self._play(watch)
         finally:
             setcontext(ours)
 
-    def _play(self) -> Games:
+    def _play(self, watch: Watch) -> Games:
         exchange, bot = self.exchange, self.bot
         ended: FastGameData | None = None
         seed, game_id = secret(exchange, self._ids, exchange.first_game)
@@ -119,8 +119,10 @@ class FastBlock:
         for ended in chunks_of(exchange, self.config.games):
             self._guarded(partial(self._game, ended))
             self._check()
+            if watch(bot.holdings.row):
+                break
         self.table.capped = self.venue.market.capped
-        return self.table
+        return self.table.head(bot.holdings.row)
 
     def _check(self) -> None:
         """Look whether the strategy has hidden a refusal, or changed the decimal context permanently."""
@@ -144,8 +146,8 @@ class FastBlock:
                 raise
             source, number = self.config.source, self.config.first + self.bot.holdings.row
             raise StrategyError(
-                f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}: "
-                f"{safe_error(error)}\n{safe_trace(error)}"
+                f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}, "
+                f"tick {self.bot.game.tick}: {safe_error(error)}\n{safe_trace(error)}"
             ) from error
 
     # Requests and answers in progress.

@@ -1,0 +1,78 @@
+"""Blocks of a backtest: any number of processes gives the same table, and a stop ends it in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.backtest.strategies import BUYER, RAISER
+from vectra_bot.backtest.games import COLUMNS, Games
+from vectra_bot.backtest.play import PlayConfig, play_all, play_config
+from vectra_bot.errors import StrategyError
+from vectra_bot.loading import resolve_strategy
+from vectra_bot.session.flags import StopFlag
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PlayConfig:
+    """Return a backtest of 40 games in blocks of 10."""
+    path = tmp_path / "buyer.py"
+    path.write_text(BUYER)
+    return PlayConfig(source=resolve_strategy(str(path)), games=40, seed=7, block=10)
+
+
+def same(one: Games, other: Games) -> bool:
+    return all((getattr(one, name) == getattr(other, name)).all() for name in COLUMNS)
+
+
+def test_two_processes_give_the_same_table(config: PlayConfig) -> None:
+    """The table, the totals and the progress are those of one process."""
+    seen: list[tuple[int, int]] = []
+    alone = play_config(config)
+    together = play_config(config, lambda done, total: seen.append((done, total)), jobs=2)
+
+    assert same(alone, together)
+    assert (alone.actions, alone.fills, alone.ticks) == (
+        together.actions, together.fills, together.ticks,
+    )  # fmt: skip
+    assert (alone.played.jobs, together.played.jobs) == (1, 2)
+    assert {total for _, total in seen} == {40}
+
+
+def test_a_stop_ends_after_the_running_game(config: PlayConfig) -> None:
+    """The table has the games before the stop, equal to those of the whole backtest."""
+    stop = StopFlag()
+
+    def progress(done: int, _total: int) -> None:
+        if done == 13:
+            stop.set("SIGINT")
+
+    part = play_config(config, progress, stop=stop)
+
+    assert len(part) == 13
+    assert same(part, play_config(config).head(13))
+    assert part.played.blocks == 2
+
+
+def test_a_stop_leaves_later_backtests_unplayed(config: PlayConfig) -> None:
+    stop = StopFlag()
+    stop.set("SIGINT")
+
+    assert [len(table) for table in play_all([config, config], stop=stop)] == [0, 0]
+
+
+def test_an_error_names_game_and_tick_in_any_process(tmp_path: Path) -> None:
+    """A strategy that raises is reported the same from a block in another process."""
+    path = tmp_path / "raiser.py"
+    path.write_text(RAISER)
+    config = PlayConfig(source=resolve_strategy(str(path)), games=4, seed=7, block=2)
+    errors = []
+    for jobs in (1, 2):
+        with pytest.raises(StrategyError) as caught:
+            play_config(config, jobs=jobs)
+        errors.append(str(caught.value).splitlines()[0])
+
+    assert errors[0] == errors[1]
+    assert "game 0, tick 7" in errors[0]
+    assert "seven" in errors[0]

@@ -1,0 +1,129 @@
+"""`vectra-bot backtest` and `vectra-bot compare`: output, exit codes, refusals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.backtest.strategies import BUYER, RAISER, SPEAKER
+from vectra_bot.cli.main import main
+
+
+@pytest.fixture
+def buyer(tmp_path: Path) -> str:
+    path = tmp_path / "buyer.py"
+    path.write_text(BUYER)
+    return str(path)
+
+
+def test_backtest_json(buyer: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One object on stdout, nothing else, and the page with the same numbers."""
+    page = tmp_path / "r.html"
+    code = main(
+        ["backtest", buyer, "--games", "30", "--seed", "7", "--json", "--report", str(page)]
+    )
+    data = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert (data["games"], data["seed"], data["left_out"]) == (30, 7, 0)
+    assert f'value="{data["pnl"]}"' in page.read_text()
+
+
+def test_backtest_for_people(buyer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report names profit, expectation, luck, how it was played and how fast."""
+    assert main(["backtest", buyer, "--games", "30", "--seed", "7", "--set", "entry=9"]) == 0
+    out = capsys.readouterr().out
+
+    assert "Buyer (entry=9)" in out
+    for name in ("PnL", "Expected", "Luck", "Profits", "Drawdown", "Played", "Speed", "Digest"):
+        assert f"\n{name} " in out, name
+    assert "games/s" in out
+
+
+def test_both_engines_give_the_same_report(buyer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine on the exchange and the fast driver agree on every game's profit."""
+    pnl = []
+    for engine in ("fast", "event"):
+        main(["backtest", buyer, "--games", "3", "--seed", "7", "--engine", engine, "--json"])
+        data = json.loads(capsys.readouterr().out)
+        assert data["played"]["engine"] == engine
+        pnl.append((data["pnl"], data["best_game"], data["fills"]))
+
+    assert pnl[0] == pnl[1]
+
+
+def test_a_strategy_that_raises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 7, one JSON object that names game and tick; its prints are not on stdout."""
+    path = tmp_path / "raiser.py"
+    path.write_text(RAISER)
+
+    assert main(["backtest", str(path), "--games", "2", "--seed", "7", "--json"]) == 7
+    captured = capsys.readouterr()
+    assert "game 0, tick 7: RuntimeError: seven" in json.loads(captured.out)["error"]
+
+
+def test_compare_json(buyer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each variant has mean, interval, difference and corrected p."""
+    arguments = ["--set", "entry=5", "--set", "entry=30", "--games", "60", "--seed", "7", "--json"]
+
+    assert main(["compare", buyer, *arguments]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [variant["name"] for variant in data["variants"]] == ["entry=5", "entry=30"]
+    assert data["variants"][0]["difference"] is None
+    assert 0 < data["variants"][1]["p_corrected"] <= 1
+
+
+def test_compare_for_people(buyer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "watch", buyer, "--games", "40", "--seed", "7"]) == 0
+    out = capsys.readouterr().out
+
+    assert "baseline" in out
+    assert "\nAnswer " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["compare", "watch"], 2, "watch is one variant only"),
+        (["compare", "watch", "take-profit", "--set", "stake=1"], 4, "no parameter 'stake'"),
+        (["backtest", "nobody"], 5, "nobody"),
+        (["backtest", "watch", "--games", "0"], 2, "--games was '0'"),
+        (["backtest", "watch", "--engine", "slow"], 2, "--engine was 'slow'"),
+        (["backtest", "watch", "--report", "page.txt"], 2, "--report was 'page.txt'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_refused(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bad input gets one line that names it, before anything is played."""
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.splitlines()) == 1
+
+
+def test_ctrl_c_prints_what_was_played(tmp_path: Path) -> None:
+    """The report of the games until then is printed; the exit code is that of Ctrl-C."""
+    path = tmp_path / "speaker.py"
+    path.write_text(SPEAKER)
+    program = [sys.executable, "-m", "vectra_bot", "backtest", str(path), "--games", "1000000"]
+    with subprocess.Popen(
+        [*program, "--seed", "7", "--jobs", "1", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == "game 3\n"
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+
+    data = json.loads(out)
+    assert process.returncode == 130, error
+    assert data["ended"] == "SIGINT"
+    assert data["games"] >= 3
+    assert data["left_out"] == 1_000_000 - data["games"]

@@ -1,0 +1,88 @@
+"""The options of a backtest, in Python and on the command line, and what is played for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import attrs
+from attrs import frozen
+
+from vectra_bot.actions.limits import Limits
+from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, PlayConfig
+from vectra_bot.exchange import ExchangeOptions
+from vectra_bot.exchange.config import MAX_FIRST_GAME
+from vectra_bot.loading import StrategySource
+from vectra_bot.params import configure, declared, like, option, settings_of
+from vectra_bot.session.config import SessionConfig, StopFlag
+from vectra_bot.session.header import new_seed
+from vectra_bot.venues.embedded import EmbeddedOptions
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class BacktestOptions(ExchangeOptions):
+    """What is played, for one strategy or several.
+
+    Attributes:
+        games: games to play.
+        seed: seed of the exchange; random if None.
+        cash: SOL at the start of each block of games.
+        latency_ms: one way to the exchange, milliseconds.
+        engine: ``fast``, or ``event`` for the engine on the embedded exchange: the result is the same.
+        jobs: processes; one if None. The result does not depend on it. A script that gives more must call
+            from below ``if __name__ == "__main__"``, as for :mod:`multiprocessing`.
+        limits: what a strategy may do; Limits or a dict of them.
+        stop: ends the backtest after the running game when it is set.
+    """
+
+    games: int = option(1000, low=1, high=MAX_FIRST_GAME, help="Play N games.")
+    seed: int | None = like(EmbeddedOptions, "seed")
+    cash: Decimal = like(EmbeddedOptions, "cash", default=BACKTEST_CASH)
+    engine: Literal["fast", "event"] = option(
+        "fast",
+        choices=("fast", "event"),
+        help="What plays: the fast driver, or the engine on the exchange; results are the same.",
+    )
+    jobs: int | None = option(
+        None,
+        low=1,
+        high=1024,
+        shown="one for each processor from 5000 games on",
+        help="Play in N processes; the result is the same.",
+    )
+    latency_ms: int = like(EmbeddedOptions, "latency_ms")
+    crowd: int | None = like(
+        ExchangeOptions, "crowd", shown="0", help="Other players: the event engine plays then."
+    )
+    limits: Limits = like(SessionConfig, "limits", default=BACKTEST_LIMITS)
+    stop: StopFlag = like(SessionConfig, "stop")
+
+    def played(self, source: StrategySource, settings: Mapping[str, Any]) -> PlayConfig:
+        """Return what is played for one strategy with its parameters.
+
+        Raises:
+            ConfigError: a parameter is unknown or its value not allowed.
+        """
+        strategy = configure(source.cls, settings)
+        values = {n: value for n, value in settings_of(strategy).items() if n in settings}
+        shared = {field.name: getattr(self, field.name) for field in attrs.fields(ExchangeOptions)}
+        return PlayConfig(
+            source=source,
+            settings=values,
+            games=self.games,
+            seed=0 if self.seed is None else self.seed,
+            latency_ms=self.latency_ms,
+            cash=self.cash,
+            limits=self.limits,
+            exchange=ExchangeOptions(**shared),
+            engine=self.engine,
+        )
+
+
+def seeded(options: BacktestOptions) -> BacktestOptions:
+    """Return *options* with a seed."""
+    return options if options.seed is not None else attrs.evolve(options, seed=new_seed())
+
+
+__all__ = ["BacktestOptions", "seeded"]
