@@ -58,7 +58,7 @@ class Task(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What came of it."""
+    """The result of comparing a block."""
 
     task: Task
     engine: str
