@@ -121,7 +121,8 @@ def test_readme_says_what_the_game_costs() -> None:
 FILES = {
     "README.md": ["my_bot.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py", "test_buyer.py"],
-    "docs/how-to.md": [None, None, "moon.py", None],
+    "docs/how-to.md": [None, "moon.py", None],
+    "docs/plugins.md": ["whales.py", None],
     "docs/datasets.md": [None, None, None],
     "docs/alerts.md": [None],
     "docs/testing.md": ["dip.py", "test_dip.py", "test_guard.py"],
@@ -135,6 +136,7 @@ FILES = {
         pytest.param("README.md", marks=pytest.mark.slow),
         pytest.param("docs/tutorial.md", marks=pytest.mark.slow),
         "docs/how-to.md",
+        "docs/plugins.md",
         pytest.param(
             "docs/datasets.md",
             marks=pytest.mark.skipif(
