@@ -40,6 +40,7 @@ GROUPS = {
         "Report", "Latency", "SendLatency", "Standing", "ReplayReport", "ReplayCheck", "Divergence",
         "RecordReport",
     ),
+    "Backtest and compare": ("backtest", "BacktestReport", "compare", "Comparison", "Variant"),
     "Write a strategy": (
         "Strategy", "param", "parameters", "Parameter", "configure", "BotActionInterface", "AccountView",
         "PositionView", "SidebetView", "ShortView", "StakeView", "SideGamesView", "Round", "GameView",

@@ -45,6 +45,29 @@ again = vectra_bot.run(Early, games=3, seed=7, settings={"stake": "0.01"}, store
 assert again.pnl == report.pnl  # the same seed gives the same games and fills
 print(again.games, again.actions, again.pnl)
 
+# %% backtest
+played = vectra_bot.backtest(Early, games=200, seed=7)
+print(played.pnl_per_game, played.pnl_interval, played.luck)
+assert len(played.df()) == 200  # one row for each game
+
+# %% BacktestReport
+assert played.games == 200
+assert played.left_out == 0
+Path("backtest.html").write_text(played.to_html(), encoding="utf-8")
+
+# %% compare
+compared = vectra_bot.compare(Early, "watch", games=200, seed=7)
+print(compared)
+
+# %% Comparison
+assert compared.baseline == "Early"
+assert compared.comparisons == 1
+
+# %% Variant
+nothing = compared.variants[1]
+assert nothing.bets == 0
+print(nothing.difference, nothing.difference_interval, nothing.p_corrected)
+
 # %% run_session
 config = vectra_bot.SessionConfig(strategy=Early, games=1, seed=7, store=Path("other"))
 print(asyncio.run(vectra_bot.run_session(config)).ticks)

@@ -347,6 +347,14 @@ class Commands:
         self.json("run", "watch", "--games", 1, "--seed", 7, "--store", self.store)
         yield "alerts backtest", self.json("alerts", "backtest", "--from", self.store)
 
+    def backtested(self) -> Outputs:
+        """Yield backtests and a comparison, with and without something to say."""
+        played = ("--games", 30, "--seed", 7)
+        yield "backtest", self.json("backtest", "take-profit", "--set", "target=1.2", *played)
+        yield "backtest", self.json("backtest", "watch", "--games", 2, "--seed", 7)
+        variants = ("--set", "target=1.2", "--set", "target=2")
+        yield "compare", self.json("compare", "take-profit", *variants, *played)
+
     def swept(self) -> Outputs:
         """Yield sweeps: of numbers, of a strategy that refuses sets and is denied, and with a crowd."""
         fussy = self.folder / "fussy.py"

@@ -52,6 +52,7 @@ STEPS = {
         "odds (promotions)",
     ),
     "scored": ("alerts backtest",),
+    "backtested": ("backtest", "compare"),
     "swept": ("sweep",),
     "maintained": (
         "store check",

@@ -71,7 +71,8 @@ def played_pairs(played: Played) -> Pairs:
         played.engine, "the fast driver and the engine"
     )
     law = "compiled law" if played.kernel else "law in Python"
-    rows: Pairs = [("Played", f"by {engine}, {law} {played.version}, {played.blocks} blocks")]
+    blocks = f"{played.blocks} block{'' if played.blocks == 1 else 's'}"
+    rows: Pairs = [("Played", f"by {engine}, {law} {played.version}, in {blocks}")]
     rows += [
         ("Engine", f"{games} games by the engine instead of the fast driver: {why}")
         for why, games in played.why.items()
