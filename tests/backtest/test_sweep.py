@@ -228,7 +228,7 @@ def test_optuna_trials_are_the_same_when_they_are_asked_again(
 def test_other_processes_give_the_same_results(
     report: SweepReport, config: SweepConfig, tmp_path: Path
 ) -> None:
-    """Two workers load the strategy from its file, and change nothing but the time."""
+    """Two workers load the strategy from its file, and change nothing except the time (and start slowly)."""
     found = sweep(evolve(config, jobs=2, out=tmp_path / "out"))
 
     assert counts(found) == (6, 6, 0, 0)
@@ -319,6 +319,44 @@ def test_an_unknown_backend_is_refused(config: SweepConfig, tmp_path: Path) -> N
     """What joblib does not know is an input that cannot be used."""
     with pytest.raises(InputError, match="backend was 'nothing'"):
         sweep(evolve(config, backend="nothing", out=tmp_path / "out"))
+
+
+@pytest.mark.slow  # processes are started and killed
+def test_a_worker_that_dies_ends_the_sweep_with_what_is_finished(tmp_path: Path) -> None:
+    """The error says what to do; after the cause is gone the sweep continues."""
+    path, mark = tmp_path / "dying.py", tmp_path / "mark"
+    path.write_text(
+        SOURCE.replace(
+            "        if game.tick == self.entry:",
+            "        import os\n"
+            f"        if self.held == 9 and os.path.exists({str(mark)!r}):\n"
+            "            os.kill(os.getpid(), 9)\n"
+            "        if game.tick == self.entry:",
+        )
+    )
+    config = SweepConfig(
+        strategy=str(path), ranges=("held=3,4,5,9",), games=2, jobs=2, out=tmp_path / "out"
+    )
+    mark.touch()
+
+    with pytest.raises(StrategyError, match="the same command continues"):
+        sweep(config)
+    kept = len(chunk_files(config.out))
+    mark.unlink()
+    found = sweep(config)
+
+    assert kept < 4
+    assert counts(found) == (4, 4 - kept, kept, 0)
+
+
+@pytest.mark.slow  # a connection is tried for seconds
+def test_a_scheduler_that_is_not_there_is_named(config: SweepConfig, tmp_path: Path) -> None:
+    """The message has the address and an example of one."""
+    pytest.importorskip("distributed")
+    wrong = evolve(config, backend="dask", scheduler="tcp://127.0.0.1:1", out=tmp_path / "out")
+
+    with pytest.raises(InputError, match=r"'tcp://127\.0\.0\.1:1' cannot be reached"):
+        sweep(wrong)
 
 
 @pytest.mark.slow  # processes are started and killed

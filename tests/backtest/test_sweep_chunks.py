@@ -10,12 +10,12 @@ from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot.backtest.sweep.chunks import Chunk, ChunkFolder, ChunkKey
+from vectra_bot.backtest.sweep.chunks import ChunkFolder, ChunkKey, ChunkResult
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import Op, observing
 
 KEY = ChunkKey(code="c0de", parameters='{"target":1.5}', terms='{"seed":7}', first=10, games=4)
-CHUNK = Chunk(
+CHUNK = ChunkResult(
     pnl=np.array([-5, 0, 7, 2**62]),
     expected=np.array([-0.5, 0.0, -0.25, 1e300]),
     entries=3,
@@ -48,14 +48,14 @@ def test_every_flipped_bit_is_found(at: int, bit: int) -> None:
     data[at] ^= 1 << bit
 
     with pytest.raises(ValueError, match="checksum"):
-        Chunk.unpack(bytes(data), KEY)
+        ChunkResult.unpack(bytes(data), KEY)
 
 
 @given(length=st.integers(0, len(PACKED) - 1))
 def test_a_truncated_file_is_found(length: int) -> None:
     """Nor is the beginning of a file."""
     with pytest.raises(ValueError, match="checksum"):
-        Chunk.unpack(PACKED[:length], KEY)
+        ChunkResult.unpack(PACKED[:length], KEY)
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(ChunkKey)])
@@ -66,7 +66,7 @@ def test_another_key_is_another_file(name: str, tmp_path: Path) -> None:
 
     assert other.path(tmp_path) != KEY.path(tmp_path)
     with pytest.raises(ValueError, match="another key"):
-        Chunk.unpack(PACKED, other)
+        ChunkResult.unpack(PACKED, other)
 
 
 def test_a_corrupt_file_is_counted_and_replaced(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ class Stopper(AbstractContextManager["Stopper"]):
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def caught(self) -> None:
+        """Take the first StopNow as received: it is not raised again while the block reports what it has."""
+        self._raised = False
+
     def before(self, number: int) -> Any:
         """Return the handler that signal *number* had before the block."""
         return self._before[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def sweep(strategy: str, page: str | None, top: int, as_json: bool, **options: A
         quiet_stdout(as_json),
         GameSpeed("sweep", shown=not as_json) as speed,
     ):
-        report = run_sweep(config, partial(_show, speed))
+        report = run_sweep(config, partial(_show, speed), stopper.caught)
     write_page(report, path)
     if as_json:
         print_json(report.to_json())
@@ -73,6 +74,7 @@ def sweep(strategy: str, page: str | None, top: int, as_json: bool, **options: A
 
 
 def _config(strategy: str, options: dict[str, Any]) -> SweepConfig:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes share the work already
     return SweepConfig(
         strategy=strategy,
         settings=pairs("--set", options["set"]),

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from vectra_bot.backtest.sweep.chunks import ChunkFolder
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.optimizer import optimize
-from vectra_bot.backtest.sweep.report import SweepReport, report_of
+from vectra_bot.backtest.sweep.report import FINISHED, SweepReport, report_of
 from vectra_bot.backtest.sweep.runner import SweepPlan, SweepProgress, SweepRun
-from vectra_bot.backtest.sweep.work import Pool
+from vectra_bot.backtest.sweep.work import Workers
 from vectra_bot.errors import ConfigError
 
 
@@ -20,8 +20,14 @@ def no_progress(_: SweepProgress) -> None:
     """Show nothing."""
 
 
+def nothing_to_do() -> None:
+    """Do nothing."""
+
+
 def sweep(
-    config: SweepConfig, progress: Callable[[SweepProgress], None] = no_progress
+    config: SweepConfig,
+    progress: Callable[[SweepProgress], None] = no_progress,
+    stopped: Callable[[], None] = nothing_to_do,
 ) -> SweepReport:
     """Play a sweep, or what is missing of it, and return its report.
 
@@ -30,6 +36,7 @@ def sweep(
     Args:
         config: what to try.
         progress: called after each chunk.
+        stopped: called where ``KeyboardInterrupt`` was caught.
 
     Raises:
         ConfigError, UsageError: an option, range or parameter is wrong, or the strategy refuses all sets.
@@ -38,18 +45,19 @@ def sweep(
         StoreError: the folder is in use by another sweep, or cannot be written.
     """
     plan = SweepPlan.of(config)
-    pool = Pool(config.backend, config.processes, config.scheduler)
+    workers = Workers(config.backend, config.processes, config.scheduler)
     with ChunkFolder(plan.folder) as folder:
-        run = SweepRun(plan, folder, pool, progress)
-        ended = "finished"
+        run = SweepRun(plan, folder, workers, progress)
+        ended = FINISHED
         try:
-            with pool.open():
+            with workers.open():
                 if config.optuna is not None and config.trials is not None:
                     optimize(run, config.optuna, config.trials)
                 else:
                     run.play(plan.candidates())
         except KeyboardInterrupt:
             ended = "stopped"
+            stopped()
         if run.left_out and not run.sets:
             raise ConfigError(
                 f"no set can be played, {plan.source.name} refuses all {len(run.left_out)}; the first: "
@@ -58,4 +66,4 @@ def sweep(
         return report_of(run, ended)
 
 
-__all__ = ["no_progress", "sweep"]
+__all__ = ["sweep"]

@@ -59,7 +59,7 @@ class ChunkKey:
 
 
 @frozen(kw_only=True, eq=False)
-class Chunk:
+class ChunkResult:
     """The results of a chunk, one entry per game, and its totals.
 
     Attributes:
@@ -159,11 +159,11 @@ class ChunkFolder:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def read(self, key: ChunkKey) -> Chunk | None:
+    def read(self, key: ChunkKey) -> ChunkResult | None:
         """Return the finished chunk of *key*, None if there is none that can be used."""
         path = key.path(self.folder)
         try:
-            return Chunk.unpack(path.read_bytes(), key)
+            return ChunkResult.unpack(path.read_bytes(), key)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -186,4 +186,4 @@ class ChunkFolder:
         files.write_durably(path, data)
 
 
-__all__ = ["SUFFIX", "Chunk", "ChunkFolder", "ChunkKey"]
+__all__ = ["SUFFIX", "ChunkFolder", "ChunkKey", "ChunkResult"]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from attrs import asdict, frozen
 
 from vectra_bot.analysis.intervals import Mean
-from vectra_bot.analysis.reality import RealityCheck, reality_check
+from vectra_bot.analysis.reality import RESAMPLES, RealityCheck, reality_check
 from vectra_bot.backtest.games import Played
 from vectra_bot.backtest.sweep.heatmap import HeatMap, heat_map
 from vectra_bot.backtest.sweep.results import SetResults, excess_of, played_of
@@ -24,7 +24,10 @@ from vectra_bot.game import rules
 from vectra_bot.params import masked, parameters
 from vectra_bot.serde import canonical_json
 
-_SHOWN_LEFT_OUT = 20
+FINISHED: Final = "finished"
+"""How a sweep ended that tried all its sets."""
+
+_SHOWN_LEFT_OUT: Final = 20
 
 
 @frozen(kw_only=True)
@@ -184,7 +187,9 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
     plan, config = run.plan, run.plan.config
     complete = run.complete()
     results = [made for _, made in complete]
-    check, benchmark = _checked(results, config.seed)
+    # A command that was stopped has seconds to report.
+    resamples = RESAMPLES if ended == FINISHED else RESAMPLES // 4
+    check, benchmark = _checked(results, config.seed, resamples)
     parts = config.parts()
     walk = walk_forward(results, parts) if parts is not None and results else None
     variants = _variants(complete, check)
@@ -215,12 +220,15 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
     )
 
 
-def _checked(results: Sequence[SetResults], seed: int) -> tuple[RealityCheck | None, str]:
+def _checked(
+    results: Sequence[SetResults], seed: int, resamples: int
+) -> tuple[RealityCheck | None, str]:
     if not results:
         return None, "law"
     excess, benchmark = excess_of(results)
     traded = np.array([one.traded for one in results])
-    return reality_check(excess, np.random.default_rng(seed), played=traded), benchmark
+    dice = np.random.default_rng(seed)
+    return reality_check(excess, dice, played=traded, resamples=resamples), benchmark
 
 
 def _variants(
@@ -272,4 +280,4 @@ def _json(values: dict[str, Any]) -> dict[str, Any]:
     return {name: written(value) for name, value in values.items()}
 
 
-__all__ = ["SweepReport", "TriedSet", "report_of"]
+__all__ = ["FINISHED", "SweepReport", "TriedSet", "report_of"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vectra_bot.analysis.intervals import Mean, SharedMean
 from vectra_bot.backtest.games import Played
-from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
+from vectra_bot.backtest.sweep.chunks import ChunkKey, ChunkResult
 from vectra_bot.game import rules
 from vectra_bot.kernel.library import loaded
 
@@ -91,7 +91,7 @@ class SetResults:
         self.pnl = np.zeros(len(self.groups), np.int64)
         self.expected = np.zeros(len(self.groups))
 
-    def add(self, key: ChunkKey, chunk: Chunk) -> None:
+    def add(self, key: ChunkKey, chunk: ChunkResult) -> None:
         """Add a chunk."""
         rows = np.arange(key.first, key.first + key.games) // self.groups.size
         self.digests[key.first] = chunk.digest()

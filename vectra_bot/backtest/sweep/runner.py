@@ -14,11 +14,11 @@ from typing import Any, Final
 from attrs import define, field, fields, frozen
 
 from vectra_bot.backtest.asked.config import BacktestOptions
-from vectra_bot.backtest.sweep.chunks import Chunk, ChunkFolder, ChunkKey
+from vectra_bot.backtest.sweep.chunks import ChunkFolder, ChunkKey, ChunkResult
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults
 from vectra_bot.backtest.sweep.space import Space, shown, space_of
-from vectra_bot.backtest.sweep.work import ChunkTask, Pool, code_of, given_settings
+from vectra_bot.backtest.sweep.work import ChunkTask, Workers, code_of, given_settings
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.params import configure, settings_of
@@ -177,7 +177,7 @@ class SweepRun:
     Attributes:
         plan: what is done.
         folder: finished chunks.
-        pool: processes.
+        workers: processes.
         progress: called after each chunk.
         sets: the sets tried, in the order they were chosen, by their key.
         results: what each made, in the same order.
@@ -187,7 +187,7 @@ class SweepRun:
 
     plan: SweepPlan
     folder: ChunkFolder
-    pool: Pool
+    workers: Workers
     progress: Callable[[SweepProgress], None]
     sets: dict[str, ParameterSet] = field(factory=dict)
     results: dict[str, SetResults] = field(factory=dict)
@@ -224,11 +224,11 @@ class SweepRun:
         self._show()
         # joblib reads the tasks in its own threads: making one changes nothing.
         tasks = (self.plan.task(one, key) for one, key in missing)
-        for key, packed in self.pool.results(tasks) if missing else ():
+        for key, packed in self.workers.results(tasks) if missing else ():
             self.folder.write(key, packed)
             self.counts.played += 1
             self._games_played += key.games
-            self._add(key, Chunk.unpack(packed, key))
+            self._add(key, ChunkResult.unpack(packed, key))
             self._show()
         return [None if isinstance(one, LeftOut) else self.results[one.key] for one in asked]
 
@@ -244,7 +244,7 @@ class SweepRun:
         self._add(key, chunk)
         return True
 
-    def _add(self, key: ChunkKey, chunk: Chunk) -> None:
+    def _add(self, key: ChunkKey, chunk: ChunkResult) -> None:
         results = self.results[key.parameters]
         results.add(key, chunk)
         self._finished += results.is_complete

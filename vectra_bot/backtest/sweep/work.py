@@ -12,17 +12,18 @@ import hashlib
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, evolve, frozen
 
 import vectra_bot
 from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.play import play_block
-from vectra_bot.backtest.sweep.chunks import Chunk, ChunkKey
+from vectra_bot.backtest.sweep.chunks import ChunkKey, ChunkResult
 from vectra_bot.config import read_secret
 from vectra_bot.errors import ConfigError, InputError, StrategyError
 from vectra_bot.loading import StrategySource, resolve_strategy
@@ -31,6 +32,9 @@ from vectra_bot.serde import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_CONNECT_S: Final = 10  # until a scheduler counts as unreachable
 
 
 @frozen(kw_only=True)
@@ -70,7 +74,7 @@ class ChunkTask:
             games = play_block(block)
         except StrategyError as error:
             raise StrategyError(f"with {self.varied}: {error}") from error
-        return Chunk(
+        return ChunkResult(
             pnl=games.pnl,
             expected=games.expected,
             entries=int(games.entries.sum()),
@@ -85,7 +89,7 @@ class ChunkTask:
 
 
 @frozen
-class Pool:
+class Workers:
     """Processes that play tasks, by joblib.
 
     Attributes:
@@ -100,7 +104,7 @@ class Pool:
     scheduler: str | None = None
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[Pool]:
+    def open(self) -> Iterator[Workers]:
         """Have the processes ready during the block.
 
         Raises:
@@ -120,13 +124,32 @@ class Pool:
             yield self
 
     def results(self, tasks: Iterable[ChunkTask]) -> Iterator[tuple[ChunkKey, bytes]]:
-        """Yield each task's key and packed chunk, as they are finished; a few tasks are read ahead."""
+        """Yield each task's key and packed chunk, as they are finished; a few tasks are read ahead.
+
+        Raises:
+            StrategyError: the strategy raised, or a worker died.
+        """
         import joblib
 
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         found = parallel(joblib.delayed(_played)(task) for task in tasks)
-        with contextlib.closing(found):
-            yield from found
+        try:
+            with contextlib.closing(found):
+                yield from found
+        except self._lost() as error:
+            raise StrategyError(
+                f"a worker died or was lost ({type(error).__name__}): is there enough memory? What was "
+                "finished is kept; the same command continues"
+            ) from error
+
+    def _lost(self) -> tuple[type[Exception], ...]:
+        """Return what backends raise where a worker died."""
+        if self.backend != "dask":
+            return (BrokenExecutor,)
+        from distributed.comm import CommClosedError
+        from distributed.scheduler import KilledWorker
+
+        return (KilledWorker, CommClosedError)
 
     @property
     def _width(self) -> int:
@@ -146,7 +169,7 @@ class Pool:
             cluster = contextlib.nullcontext(self.scheduler)
         with cluster as address:
             try:
-                client = distributed.Client(address)
+                client = distributed.Client(address, timeout=_CONNECT_S)
             except (OSError, TimeoutError, ValueError) as error:
                 raise InputError(
                     f"--scheduler {self.scheduler!r} cannot be reached ({error}): give the address of a "
@@ -179,7 +202,7 @@ def given_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def code_of(source: StrategySource) -> str:
-    """Return the digest of everything that a strategy's results follow from, but for its parameters.
+    """Return the digest of everything that a strategy's results follow from, except its parameters.
 
     Raises:
         ConfigError: its source is not in a file, so that no other process could load it.
@@ -223,4 +246,4 @@ def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
     return task.key, task.play()
 
 
-__all__ = ["ChunkTask", "Pool", "code_of", "given_settings", "needed", "package_digest"]
+__all__ = ["ChunkTask", "Workers", "code_of", "given_settings", "needed", "package_digest"]
