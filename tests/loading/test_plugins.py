@@ -314,6 +314,13 @@ def test_an_unknown_name_in_the_environment_is_refused(
         load_plugins()
 
 
+def test_a_missing_file_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with the variable."""
+    monkeypatch.setenv("VECTRA_PLUGINS_ENABLE", "./missing.py")
+    with pytest.raises(InputError, match=r"'\./missing\.py'.*\(in \$VECTRA_PLUGINS_ENABLE\)"):
+        load_plugins()
+
+
 def test_a_configuration_file_enables_disables_and_blocks(
     guard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
