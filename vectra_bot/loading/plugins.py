@@ -20,7 +20,7 @@ from typing import Any
 
 from attrs import NOTHING, evolve, field, frozen
 
-from vectra_bot.errors import PluginError, UnknownNameError, VectraError, safe_text
+from vectra_bot.errors import InputError, PluginError, UnknownNameError, VectraError, safe_text
 from vectra_bot.hookspecs import API_VERSION, HOOKS, check_api, checked_hooks
 from vectra_bot.loading.given import (
     FoundPlugin,
@@ -185,7 +185,7 @@ class _Decisions:
         """
         enable, disable, block = map(_from_environment, (ENABLE, DISABLE, BLOCK))
         found = installed_plugins()
-        given = given_plugins((*choice.enable, *enable))
+        given = (*given_plugins(choice.enable), *_given_everywhere(enable))
         for one in (*given, *plugins_in_folder(choice.folder)):
             add_plugin(found, one)
         named = dict.fromkeys((*_names(choice.enable), *choice.settings))
@@ -296,6 +296,18 @@ def _require_known(names: Iterable[str], found: Mapping[str, FoundPlugin], hint:
     for name in names:
         if name not in found:
             raise UnknownNameError("plugin", name, found, hint=hint)
+
+
+def _given_everywhere(plugins: Iterable[str]) -> list[FoundPlugin]:
+    """Return the plugins that the environment gives as files or modules.
+
+    Raises:
+        InputError: one cannot be found; the message names the variable, where nobody looks first.
+    """
+    try:
+        return list(given_plugins(plugins))
+    except InputError as error:
+        raise InputError(f"{error} (in ${ENABLE})") from error
 
 
 def _from_environment(variable: str) -> tuple[str, ...]:
