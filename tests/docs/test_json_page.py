@@ -61,6 +61,7 @@ STEPS = {
         "store stats",
         "store drop",
     ),
+    "written": ("new", "check"),
     "exported": ("export", "export --check"),
     "compared": ("dev frames-check", "dev crowd-check", "dev money-check"),
 }
