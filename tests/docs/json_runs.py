@@ -58,6 +58,22 @@ class Fussy(Strategy):
     def on_game_tick(self, tick, game):
         if tick.tick == 3:
             self.actions.buy(self.stake)
+WRONG_BOT = '''
+import os
+
+from vectra_bot import Strategy, param
+
+class WrongBot(Strategy):
+    """Raise at a bound and at high prices, trade by the number of the process, sell nothing."""
+
+    divisor: int = param(1, low=0, high=2)
+
+    def on_game_tick(self, tick, game):
+        if game.price > 1e5:
+            raise ValueError("too high")
+        if tick.tick == 3:
+            self.actions.sell(100 // self.divisor)
+            self.actions.buy(f"0.0{1 + os.getpid() % 9}")
 '''
 
 EVERY_RISK = '''
@@ -336,6 +352,13 @@ class Commands:
         self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
         yield "odds (promotions)", self.json("odds", "promotions", *at)
         yield "players", self.json("players", *at)
+
+    def written(self) -> Outputs:
+        """Yield what writing a new strategy prints, and a check of one that is wrong in many ways."""
+        yield "new", self.json("new", "strategy", "fresh-bot", "--dir", self.folder / "new")
+        bot = self.folder / "wrong_bot.py"
+        bot.write_text(WRONG_BOT, encoding="utf-8")
+        yield "check", self.json("check", bot, "--games", 1)
 
     def scored(self) -> Outputs:
         """Yield what alerts were worth: by the law over many games, by a false model, of a store."""

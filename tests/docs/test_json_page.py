@@ -63,6 +63,7 @@ STEPS = {
         "store stats",
         "store drop",
     ),
+    "written": ("new", "check"),
     "exported": ("export", "export --check"),
     "compared": ("dev frames-check", "dev crowd-check", "dev money-check"),
 }

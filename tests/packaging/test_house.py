@@ -55,6 +55,8 @@ TESTS_OF_NO_ROOM = {
     "mutants": "planted bugs, and the tests that notice them",
     "packaging": "the distribution and its tree",
     "strategies": "the bundled strategies",
+    "testing/checks/honest": "strategies in which a check finds nothing",
+    "testing/checks/planted": "strategies in which a check finds something",
 }
 
 

@@ -11,7 +11,7 @@ from vectra_bot.cli.options import pairs
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 
 if TYPE_CHECKING:
-    from vectra_bot.testing.checks.report import Problem, StrategyCheck
+    from vectra_bot.testing.checks.report import StrategyCheck, StrategyProblem
 
 _EPILOG = """\b
 Examples:
@@ -44,7 +44,7 @@ Examples:
 def check(strategy: str, games: int, seed: int, settings: tuple[str, ...], as_json: bool) -> int:
     """Check STRATEGY, a name or a file ./my_bot.py[:Class], before you believe its results.
 
-    It is played many times, in processes of their own: as it is; again, with another clock, other random
+    It is played many times, in separate processes: as it is; again, with another clock, other random
     numbers, another order of hashes and another environment (determinism); with other futures after its
     decisions, which must not change them (lookahead); with the bounds of its parameters; and in games of
     drawn prices, flat, wild and short (needs hypothesis). Exceptions and denied actions are reported too.
@@ -82,7 +82,7 @@ def _verdict(check: dict[str, Any]) -> str:
     return f"skipped: {check['skipped']}" if check["skipped"] else "ok"
 
 
-def _lines(problem: Problem) -> list[str]:
+def _lines(problem: StrategyProblem) -> list[str]:
     place = f" {problem.place}:" if problem.place else ""
     lines = [f"{problem.check.value}:{place} {problem.why}"]
     if problem.decision or problem.expected:

@@ -27,9 +27,9 @@ def new(kind: str, name: str, folder: str, as_json: bool) -> None:
     """
     from pathlib import Path
 
-    from vectra_bot.scaffold import Kind, Project, write_project
+    from vectra_bot.scaffold import Project, ProjectKind, write_project
 
-    written = write_project(Project(Kind(kind), name), Path(folder).expanduser())
+    written = write_project(Project(ProjectKind(kind), name), Path(folder).expanduser())
     run = name if kind == "strategy" else "take-profit"
     then = [
         f"cd {written}",

@@ -4,6 +4,6 @@ Imports loading and plugins, for the names that are taken. The templates are pac
 ``$module``, ``$cls`` and ``$version`` are replaced.
 """
 
-from vectra_bot.scaffold.project import Kind, Project, write_project
+from vectra_bot.scaffold.project import Project, ProjectKind, write_project
 
-__all__ = ["Kind", "Project", "write_project"]
+__all__ = ["Project", "ProjectKind", "write_project"]

@@ -41,7 +41,7 @@ _USED = frozenset(
 _HIDDEN = {"gitignore": ".gitignore"}
 
 
-class Kind(StrEnum):
+class ProjectKind(StrEnum):
     """What a distribution provides."""
 
     STRATEGY = "strategy"
@@ -50,7 +50,7 @@ class Kind(StrEnum):
     @property
     def group(self) -> str:
         """Return the entry-point group of its kind."""
-        return STRATEGIES if self is Kind.STRATEGY else PLUGINS
+        return STRATEGIES if self is ProjectKind.STRATEGY else PLUGINS
 
 
 @frozen
@@ -62,7 +62,7 @@ class Project:
         name: its name, also on the command line, such as ``my-bot``.
     """
 
-    kind: Kind
+    kind: ProjectKind
     name: str
 
     @property

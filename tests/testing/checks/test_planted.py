@@ -69,7 +69,7 @@ def test_planted_is_found(name: str, beside: Path) -> None:
 
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_is_not_planted(name: str, beside: Path) -> None:
-    """What only looks like chance, a clock or a memory is no problem."""
+    """What only looks like chance, a clock or a memory is not a problem."""
     for file in (f"{name}.py", "weights.json"):
         shutil.copy(HERE / "honest" / file, beside / file)
 

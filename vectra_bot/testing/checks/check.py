@@ -1,4 +1,4 @@
-"""The check of a strategy: plays it in processes of its own, and lets the judges compare the plays."""
+"""The check of a strategy: plays it in separate processes, and lets the judges compare the plays."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from vectra_bot.params import Parameter, parameters
 from vectra_bot.strategy import require_callback
 from vectra_bot.testing.checks import judge
 from vectra_bot.testing.checks.conditions import Condition
-from vectra_bot.testing.checks.futures import Change, plan_changes
+from vectra_bot.testing.checks.files import Reading
+from vectra_bot.testing.checks.futures import OtherFuture, plan_changes
 from vectra_bot.testing.checks.play import Played
 from vectra_bot.testing.checks.report import CheckKind, StrategyCheck
 from vectra_bot.testing.checks.suspects import NAMES, suspects
 from vectra_bot.testing.checks.worker import (
     Changes,
+    DrawnGames,
     Orders,
     Outcome,
     Session,
     Settings,
-    Shapes,
     Task,
 )
 from vectra_bot.testing.checks.workers import Assignment, run_workers
@@ -50,7 +51,7 @@ def check_strategy(
 ) -> StrategyCheck:
     """Check a strategy: exceptions, determinism, lookahead, limits, bounds of its parameters, odd prices.
 
-    It is played in processes of their own, without plugins, store or journal.
+    It is played in separate processes, without plugins, store or journal.
 
     Args:
         strategy: its name, a file, or ``module:Class``.
@@ -69,27 +70,12 @@ def check_strategy(
     require_callback(source.cls)
     plan = _Plan(source.spec, games, seed, dict(settings or {}), WallClock().now_ns())
     bounds = list(_bounds(parameters(source.cls), plan.settings))
+    plays = plan.play_all(bounds, examples)
+    base = judge.Base(*_first_two(strategy, plays.usual), _hints(_file_of(source.cls)))
     findings = judge.Findings()
-    tasks: list[Task] = [
-        Session(times=2),
-        *(Session(condition, watch=condition is Condition.PROCESS) for condition in _CONDITIONS),
-        *(Settings(tried) for tried in bounds),
-        *([Shapes(examples)] if examples else []),
-    ]
-    found, hashed = plan.play(tasks)
-    first = found[0]
-    plays = [outcome.played for outcome in first if outcome.played is not None]
-    errors = [outcome.error for outcome in first if outcome.error]
-    if not plays:
-        raise StrategyError(f"{strategy!r} cannot be played: {(errors or ['no play ended'])[0]}")
-    base = judge.Base(plays[0], plays[1] if len(plays) > 1 else None, _hints(_file_of(source.cls)))
-    after = 1 + len(_CONDITIONS)
-    by_condition: dict[Condition, list[Outcome]] = {Condition.HASH: hashed}
-    by_condition.update(zip(_CONDITIONS, found[1:after], strict=True))
-    judge.judge_exceptions(findings, base, errors)
-    steady = judge.judge_determinism(findings, base, by_condition)
-    readings = [r for outcome in by_condition[Condition.PROCESS] for r in outcome.readings]
-    judge.judge_readings(findings, base, readings)
+    judge.judge_exceptions(findings, base, [one.error for one in plays.usual if one.error])
+    steady = judge.judge_determinism(findings, base, plays.by_condition)
+    judge.judge_readings(findings, base, plays.readings)
     if steady:
         judge.judge_lookahead(findings, base, plan.play_changes(base.first))
     else:
@@ -97,11 +83,8 @@ def check_strategy(
             "its decisions differ from process to process, so that plays cannot be compared"
         )
     judge.judge_limits(findings, base, watches=source.cls.watches)
-    judge.judge_bounds(findings, bounds, found[after : after + len(bounds)])
-    if examples:
-        judge.judge_shapes(findings, found[-1], examples)
-    else:
-        findings.skipped[CheckKind.SHAPES] = "no games were to be drawn"
+    judge.judge_bounds(findings, bounds, plays.bounds)
+    judge.judge_shapes(findings, plays.drawn, examples)
     return StrategyCheck(
         strategy=source.spec,
         games=games,
@@ -115,6 +98,28 @@ def check_strategy(
 
 
 @frozen
+class _Plays:
+    """Outcomes of the plays that no other play decides about.
+
+    Attributes:
+        usual: of the games, twice in one process.
+        by_condition: of the games, under each condition.
+        bounds: with each of the settings to try.
+        drawn: of drawn games.
+    """
+
+    usual: list[Outcome]
+    by_condition: dict[Condition, list[Outcome]]
+    bounds: list[list[Outcome]]
+    drawn: list[Outcome]
+
+    @property
+    def readings(self) -> list[Reading]:
+        """Return the files with games of the future that were read."""
+        return [r for outcome in self.by_condition[Condition.PROCESS] for r in outcome.readings]
+
+
+@frozen
 class _Plan:
     """What all plays of a check have in common."""
 
@@ -124,8 +129,17 @@ class _Plan:
     settings: dict[str, str]
     began_ns: int
 
-    def play(self, tasks: Sequence[Task]) -> tuple[list[list[Outcome]], list[Outcome]]:
-        """Return the outcomes of each of *tasks*, and of a session with each other order of hashes."""
+    def play_all(self, bounds: Sequence[dict[str, str]], examples: int) -> _Plays:
+        """Return the plays of the games, with the settings of *bounds*, and of *examples* drawn games."""
+        tasks: list[Task] = [
+            Session(times=2),
+            *(
+                Session(condition, watch=condition is Condition.PROCESS)
+                for condition in _CONDITIONS
+            ),
+            *(Settings(tried) for tried in bounds),
+            DrawnGames(examples),
+        ]
         hashed = self._orders([Session(Condition.HASH)])
         found = run_workers([
             *(Assignment(self._orders(tasks[half::2])) for half in (0, 1)),
@@ -135,7 +149,10 @@ class _Plan:
         for half in (0, 1):
             for outcome in found[half]:
                 by_task[2 * outcome.task + half].append(outcome)
-        return by_task, [outcome for outcomes in found[2:] for outcome in outcomes]
+        after = 1 + len(_CONDITIONS)
+        by_condition = {Condition.HASH: [one for outcomes in found[2:] for one in outcomes]}
+        by_condition |= dict(zip(_CONDITIONS, by_task[1:after], strict=True))
+        return _Plays(by_task[0], by_condition, by_task[after:-1], by_task[-1])
 
     def play_changes(self, base: Played) -> list[Outcome]:
         """Return plays whose future differs from that of *base*, some around each decision."""
@@ -147,13 +164,26 @@ class _Plan:
         found = run_workers([self._changes(half) for half in halves if half])
         return [outcome for outcomes in found for outcome in outcomes if outcome.change is not None]
 
-    def _changes(self, changes: list[Change]) -> Assignment:
+    def _changes(self, changes: list[OtherFuture]) -> Assignment:
         return Assignment(self._orders([Changes(changes)]))
 
     def _orders(self, tasks: Sequence[Task]) -> Orders:
         return Orders(
             self.strategy, self.settings, self.seed, self.games, list(tasks), self.began_ns
         )
+
+
+def _first_two(strategy: str, outcomes: Sequence[Outcome]) -> tuple[Played, Played | None]:
+    """Return the two plays of one process, of which the second may be missing.
+
+    Raises:
+        StrategyError: there is no play.
+    """
+    plays = [outcome.played for outcome in outcomes if outcome.played is not None]
+    if not plays:
+        errors = [outcome.error for outcome in outcomes if outcome.error]
+        raise StrategyError(f"{strategy!r} cannot be played: {(errors or ['no play ended'])[0]}")
+    return plays[0], plays[1] if len(plays) > 1 else None
 
 
 def _file_of(cls: type) -> Path | None:

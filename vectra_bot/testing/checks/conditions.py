@@ -1,6 +1,6 @@
 """Conditions that must not change a decision: another clock, other chance, environment, pace and hash order.
 
-Applied in a process of its own before the strategy is imported, so that names which it imports
+Applied in a separate process before the strategy is imported, so that names which it imports
 (``from time import time``) are those of the condition. Imports nothing of this package.
 """
 
@@ -80,7 +80,7 @@ class Applied:
 
 
 def apply(condition: Condition) -> Applied:
-    """Change this process as *condition* says; it cannot be undone."""
+    """OtherFuture this process as *condition* says; it cannot be undone."""
     match condition:
         case Condition.CLOCK_OTHER:
             return _move_clock(0, ahead_s=3 * 86_400 + 43_019)

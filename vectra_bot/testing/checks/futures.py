@@ -21,7 +21,7 @@ from vectra_bot.testing.games import make_game
 _CANDIDATES = 48
 
 
-class Change(msgspec.Struct, frozen=True):
+class OtherFuture(msgspec.Struct, frozen=True):
     """Where a game's future is replaced.
 
     Attributes:
@@ -35,7 +35,7 @@ class Change(msgspec.Struct, frozen=True):
     rise: bool
 
 
-def seed_of_future(change: Change, game_id: str) -> str:
+def seed_of_future(change: OtherFuture, game_id: str) -> str:
     """Return the seed whose future is put in place, the best or the worst of several."""
     texts = (f"check/{change.game}/{change.tick}/{number}" for number in range(_CANDIDATES))
     seeds = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
@@ -65,10 +65,10 @@ class Futures:
         change: the change that this process plays; None in the original.
     """
 
-    changes: Mapping[int, list[Change]]
-    fork: Callable[[Change], bool]
+    changes: Mapping[int, list[OtherFuture]]
+    fork: Callable[[OtherFuture], bool]
     in_time: Callable[[], bool]
-    change: Change | None = field(default=None, init=False)
+    change: OtherFuture | None = field(default=None, init=False)
 
     def __call__(self, number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
         """Return the secret seed and the game to play."""
@@ -76,7 +76,7 @@ class Futures:
             if self.change is None and self.in_time() and self.fork(change):
                 self.change = change
                 secret = seed_of_future(change, game_id)
-                # By the exchange's own function: whoever listens there hears the future that is played.
+                # By the exchange's own function: code that listens there gets the future that is played.
                 _, other = as_committed(number, secret, game_id)
                 return secret, changed(play_game(seed, game_id), other, change.tick)
         return as_committed(number, seed, game_id)
@@ -89,7 +89,7 @@ class Futures:
 
 def plan_changes(
     ticks: Mapping[int, list[int]], lengths: Mapping[int, int], most: int
-) -> list[Change]:
+) -> list[OtherFuture]:
     """Return where to replace futures: at decisions, and in games without any at the start and on the way.
 
     Args:
@@ -105,7 +105,7 @@ def plan_changes(
             on_the_way, max(1, most // 2 - len(decided))
         )
         for tick in dict.fromkeys(tick for tick in chosen if 0 <= tick < length):
-            found += [Change(number, tick, True), Change(number, tick, False)]
+            found += [OtherFuture(number, tick, True), OtherFuture(number, tick, False)]
     return found
 
 

@@ -10,9 +10,9 @@ from attrs import define, field, frozen
 
 from vectra_bot.testing.checks.conditions import WORDS, Condition
 from vectra_bot.testing.checks.files import Reading
-from vectra_bot.testing.checks.futures import Change
+from vectra_bot.testing.checks.futures import OtherFuture
 from vectra_bot.testing.checks.play import PLAY_LIMIT_S, Failure, Played
-from vectra_bot.testing.checks.report import CheckKind, Problem, divergence
+from vectra_bot.testing.checks.report import CheckKind, StrategyProblem, divergence
 from vectra_bot.testing.checks.worker import Outcome
 
 _AGAIN = (
@@ -34,14 +34,14 @@ class Findings:
         plays: number of plays by check.
     """
 
-    problems: list[Problem] = field(factory=list)
+    problems: list[StrategyProblem] = field(factory=list)
     notes: list[str] = field(factory=list)
     skipped: dict[CheckKind, str] = field(factory=dict)
     plays: Counter[CheckKind] = field(factory=Counter)
 
     def add(self, check: CheckKind, why: str, **about: Any) -> None:
         """Add a problem."""
-        self.problems.append(Problem(check=check, why=why, **about))
+        self.problems.append(StrategyProblem(check=check, why=why, **about))
 
     def raised(self, check: CheckKind, failure: Failure, where: str = "", **detail: Any) -> None:
         """Add an exception of the strategy."""
@@ -135,7 +135,7 @@ def judge_lookahead(findings: Findings, base: Base, outcomes: Sequence[Outcome])
     """Compare plays with other futures: what was decided before the change must be the same."""
     check = CheckKind.LOOKAHEAD
     findings.plays[check] += len(outcomes)
-    found: dict[tuple[Any, ...], Problem] = {}
+    found: dict[tuple[Any, ...], StrategyProblem] = {}
     for change, played in sorted(_changed(outcomes), key=lambda pair: (pair[0].game, pair[0].tick)):
         differing = divergence(base.first, played)
         if differing is not None:
@@ -147,7 +147,7 @@ def judge_lookahead(findings: Findings, base: Base, outcomes: Sequence[Outcome])
         findings.notes.append(f"{len(found)} decisions change with the future; {_MOST} are shown")
 
 
-def _changed(outcomes: Iterable[Outcome]) -> Iterator[tuple[Change, Played]]:
+def _changed(outcomes: Iterable[Outcome]) -> Iterator[tuple[OtherFuture, Played]]:
     for outcome in outcomes:
         if outcome.change is not None and outcome.played is not None:
             yield outcome.change, outcome.played
@@ -187,7 +187,7 @@ def judge_limits(findings: Findings, base: Base, *, watches: bool) -> None:
 def judge_bounds(
     findings: Findings, tried: Sequence[Mapping[str, str]], plays: Sequence[Sequence[Outcome]]
 ) -> None:
-    """Judge plays with the bounds of the parameters; a refusal of its own is no problem."""
+    """Judge plays with the bounds of the parameters; parameters that the strategy refuses are a note."""
     check = CheckKind.BOUNDS
     findings.plays[check] += len(tried)
     for settings, outcomes in zip(tried, plays, strict=True):

@@ -1,7 +1,7 @@
 """One play of a strategy: games of the exchange through the engine, and what was seen and decided in them.
 
 Imports engine, exchange, venues and wire. The venue's objects are those of a session, so that a strategy that
-reaches for them finds here what it finds there; journal and store are left out.
+reaches for them finds here what it finds there; there is no journal and no store.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PLAY_LIMIT_S = 4
 _LONG_STEP_MS = 5_000
 
 
-class Decision(msgspec.Struct, frozen=True):
+class AskedAction(msgspec.Struct, frozen=True):
     """What a strategy asked for.
 
     Attributes:
@@ -94,7 +94,7 @@ class Played(msgspec.Struct, frozen=True):
     """
 
     seen: list[str]
-    decisions: list[Decision]
+    decisions: list[AskedAction]
     failure: Failure | None = None
     rejected: int = 0
     lengths: dict[int, int] = {}
@@ -160,12 +160,12 @@ def play(cls: type[Strategy], terms: Terms) -> Played:
 
 @define
 class RunningPlay:
-    """A play that goes on."""
+    """A play that is not over."""
 
     engine: Engine
     venue: EmbeddedVenue
     seen: list[str] = field(factory=list)
-    decisions: list[Decision] = field(factory=list)
+    decisions: list[AskedAction] = field(factory=list)
     failure: Failure | None = None
     lengths: dict[int, int] = field(factory=dict)
     cut: bool = False
@@ -225,7 +225,7 @@ class RunningPlay:
     def _note(self, asked: Command | PlayerAction, what: str, denied: str = "") -> None:
         game = self.engine.game
         self.decisions.append(
-            Decision(len(self.seen), self.number, asked.game_id, game.tick, what, denied)
+            AskedAction(len(self.seen), self.number, asked.game_id, game.tick, what, denied)
         )
 
     def _fail(self, failure: StrategyFailure) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from vectra_bot.testing.checks.play import Decision, Failure, Played
+from vectra_bot.testing.checks.play import AskedAction, Failure, Played
 
 
 class CheckKind(StrEnum):
@@ -25,7 +25,7 @@ class CheckKind(StrEnum):
 
 
 @frozen(kw_only=True)
-class Problem:
+class StrategyProblem:
     """One thing that is wrong with a strategy.
 
     Attributes:
@@ -73,7 +73,7 @@ class StrategyCheck:
     seed: int
     plays: Mapping[CheckKind, int]
     decisions: int
-    problems: tuple[Problem, ...]
+    problems: tuple[StrategyProblem, ...]
     notes: tuple[str, ...] = ()
     skipped: Mapping[CheckKind, str] = field(factory=dict)
 
@@ -118,20 +118,20 @@ def _plain(_owner: object, _field: object, value: Any) -> Any:
 
 
 @frozen
-class Divergence:
+class ChangedDecision:
     """Where two plays that saw the same decided otherwise; what one of them did not decide is None."""
 
-    expected: Decision | None
-    decision: Decision | None
+    expected: AskedAction | None
+    decision: AskedAction | None
     failure: Failure | None = None
 
-    def problem(self, check: CheckKind, why: str, **detail: Any) -> Problem:
+    def problem(self, check: CheckKind, why: str, **detail: Any) -> StrategyProblem:
         """Return it as a problem of *check*."""
-        place: Decision | Failure | None = self.decision or self.expected or self.failure
+        place: AskedAction | Failure | None = self.decision or self.expected or self.failure
         assert place is not None
         if self.failure is not None:
             why = f"{why}; it raised {self.failure.error} in {self.failure.callback}"
-        return Problem(
+        return StrategyProblem(
             check=check,
             why=why,
             game=place.game,
@@ -143,13 +143,13 @@ class Divergence:
         )
 
 
-def _shown(decision: Decision | None) -> str | None:
+def _shown(decision: AskedAction | None) -> str | None:
     if decision is None:
         return None
     return decision.what + (f" (denied: {decision.denied})" if decision.denied else "")
 
 
-def divergence(first: Played, other: Played) -> Divergence | None:
+def divergence(first: Played, other: Played) -> ChangedDecision | None:
     """Return the first decision in which two plays differ although they had seen the same; None if none does.
 
     Once the venue's messages differ, later decisions may. A play that ends before the other is compared
@@ -164,8 +164,8 @@ def divergence(first: Played, other: Played) -> Divergence | None:
         if one == two:
             continue
         if one is None or (two is not None and two.after < one.after):
-            return Divergence(None, two)
+            return ChangedDecision(None, two)
         if two is None or one.after < two.after:
-            return Divergence(one, None, raised)
-        return Divergence(one, two)
-    return None if raised is None else Divergence(None, None, raised)
+            return ChangedDecision(one, None, raised)
+        return ChangedDecision(one, two)
+    return None if raised is None else ChangedDecision(None, None, raised)

@@ -27,7 +27,7 @@ from vectra_bot.loading import resolve_strategy
 from vectra_bot.strategy import Strategy
 from vectra_bot.testing.checks.conditions import Applied, Condition, apply, reorder_addresses
 from vectra_bot.testing.checks.files import FileWatch, Reading
-from vectra_bot.testing.checks.futures import Change, Futures
+from vectra_bot.testing.checks.futures import Futures, OtherFuture
 from vectra_bot.testing.checks.play import Played, Terms, play
 from vectra_bot.testing.checks.shapes import Broken, play_shapes
 
@@ -57,7 +57,7 @@ class Session(msgspec.Struct, frozen=True, tag=True):
 class Changes(msgspec.Struct, frozen=True, tag=True):
     """Play the games of the seed, and every change of their future."""
 
-    changes: list[Change]
+    changes: list[OtherFuture]
 
 
 class Settings(msgspec.Struct, frozen=True, tag=True):
@@ -66,13 +66,13 @@ class Settings(msgspec.Struct, frozen=True, tag=True):
     settings: dict[str, str]
 
 
-class Shapes(msgspec.Struct, frozen=True, tag=True):
+class DrawnGames(msgspec.Struct, frozen=True, tag=True):
     """Play games with prices of every shape."""
 
     examples: int
 
 
-Task = Session | Changes | Settings | Shapes
+Task = Session | Changes | Settings | DrawnGames
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of a task, or of a part of it.
+    """The result of a task, or of a part of it.
 
     Attributes:
         task: index of the task.
@@ -102,7 +102,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     task: int
     played: Played | None = None
-    change: Change | None = None
+    change: OtherFuture | None = None
     error: str = ""
     refused: bool = False
     broken: Broken | None = None
@@ -118,7 +118,7 @@ Work = Callable[[], Iterator[Outcome]]
 
 
 class Worker:
-    """Plays what is ordered, and writes what came of it to *results*."""
+    """Plays what is ordered, and writes the outcomes to *results*."""
 
     def __init__(self, orders: Orders, results: BinaryIO) -> None:
         self._orders = orders
@@ -181,7 +181,7 @@ class Worker:
             case Settings():
                 terms = self._terms(settings=task.settings, games=2, cash=RICH)
                 yield Outcome(number, play(self._strategy(), terms))
-            case Shapes():
+            case DrawnGames():
                 yield self._play_shapes(number, task)
 
     def _play_session(self, number: int, task: Session) -> Iterator[Outcome]:
@@ -203,7 +203,7 @@ class Worker:
             yield Outcome(number, played, readings=readings)
 
     def _play_changes(self, number: int, task: Changes) -> Iterator[Outcome]:
-        by_game: dict[int, list[Change]] = {}
+        by_game: dict[int, list[OtherFuture]] = {}
         for change in task.changes:
             by_game.setdefault(change.game, []).append(change)
         end = monotonic() + CHANGES_S
@@ -211,12 +211,12 @@ class Worker:
         played = play(self._strategy(), self._terms(staging=futures, until=futures.is_shown))
         yield Outcome(number, played, futures.change)
 
-    def _fork(self, _change: Change) -> bool:
+    def _fork(self, _change: OtherFuture) -> bool:
         """Fork; return True in the copy, and in the original when the copy has ended."""
         drawn = random.getstate()
         copy = os.fork()
         if not copy:
-            random.setstate(drawn)  # a copy of a process is seeded anew, and a play is not
+            random.setstate(drawn)  # fork seeds it; a play does not
             _limit_time()
             return True
         _, status = os.waitpid(copy, 0)
@@ -224,7 +224,9 @@ class Worker:
             raise InputError(f"a copy of the play ended with {os.waitstatus_to_exitcode(status)}")
         return False
 
-    def _play_shapes(self, number: int, task: Shapes) -> Outcome:
+    def _play_shapes(self, number: int, task: DrawnGames) -> Outcome:
+        if not task.examples:
+            return Outcome(number, skipped="no games were to be drawn")
         cls = self._strategy()
         try:
             return Outcome(

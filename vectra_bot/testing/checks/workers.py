@@ -52,7 +52,7 @@ class _Crew:
         """Run one worker to its end."""
         if self._dismissed:
             return []
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, with a module of ours
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, with our module
             _WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
