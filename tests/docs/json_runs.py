@@ -58,6 +58,8 @@ class Fussy(Strategy):
     def on_game_tick(self, tick, game):
         if tick.tick == 3:
             self.actions.buy(self.stake)
+'''
+
 WRONG_BOT = '''
 import os
 

@@ -146,7 +146,7 @@ class Workers:
         """Return what backends raise where a worker died."""
         if self.backend != "dask":
             return (BrokenExecutor,)
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         return (KilledWorker, CommClosedError)
