@@ -183,10 +183,10 @@ class PluginManager:
     """Manages the plugins of a session and calls their hooks.
 
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
-    each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
-    :attr:`calls` has the implementations of each hook in the order of the calls, :attr:`settings` the
-    parameters of each plugin. If :attr:`timer` is set, it gives nanoseconds, and :attr:`hook_times` says how
-    long the hooks took.
+    each :meth:`call` :attr:`watch` says what the plugin changed of the engine, which it puts back. The engine
+    calls ``on_game_tick`` itself. :attr:`calls` has the implementations of each hook in order of their calls,
+    :attr:`settings` the parameters of each plugin. If :attr:`timer` is set, it gives nanoseconds, and
+    :attr:`hook_times` says how long the hooks took.
     """
 
     def __init__(self) -> None:
