@@ -3,10 +3,10 @@
 White (2000), "A Reality Check for Data Snooping", with the studentized statistic of Hansen (2005) and the
 joint p of Romano and Wolf (2005). All strategies played the same games. A game's *excess* is what a
 strategy made there beyond what it should have made; under the null hypothesis its mean is zero or less for
-each of them. The statistic is the largest of the strategies' t values. Games are drawn again, with
-replacement and the same ones for all strategies, which keeps how the strategies depend on each other; the
-excesses are centred, so that the drawn games have nothing but luck in them. ``p`` is the share of draws
-whose largest t value is at least the real one.
+each of them. The statistic is the largest of the strategies' t values. Samples of the games are drawn with
+replacement, each the same for all strategies, which keeps how the strategies depend on each other; the
+excesses are centred, so that a sample has nothing in it except luck. ``p`` is the share of samples whose
+largest t value is at least the real one.
 
 Where the excess is measured from the law's expectation, it is a martingale difference under the law: games
 are uncorrelated even for a strategy that remembers earlier games, so single games are drawn and not runs of
