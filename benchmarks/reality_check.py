@@ -6,7 +6,7 @@ Each repetition draws new games from the law and plays all sets of a family on t
 tick and left at a target, a stop, or the rug. A set's excess is its profit less what the law expects of the
 risk, tick by tick, as in a sweep. The p of the best must be uniform over the repetitions: ``ks_p`` is that of
 the Kolmogorov-Smirnov distance, ``share_below`` the share of repetitions with a p of at most each level.
-Families differ by how skewed and how rare results are; in ``few games`` many sets are not judged.
+Families differ by how skewed and how rare results are; ``judged`` is how many sets have enough games.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from vectra_bot.analysis.reality import reality_check
+from vectra_bot.backtest.fast.chunks import Chunk
 from vectra_bot.conformance.crowd.statistics import ks_distance_to_law, ks_p_value
-from vectra_bot.game import rules
 from vectra_bot.kernel.batch import GameBatch, draw_games
 from vectra_bot.kernel.exits import ExitScan
 
@@ -65,28 +65,12 @@ FAMILIES: dict[str, tuple[list[Rule], int]] = {
 """Rules of each family, and games of a sweep."""
 
 
-def expected_gains(games: GameBatch) -> Floats:
-    """Return the sums over ticks of what the law expects one token to gain, from 0 on, in one piece."""
-    prices, starts = games.prices, games.start
-    assert prices is not None
-    assert starts is not None
-    low = np.empty_like(prices)
-    for start, count in zip(starts.tolist(), games.rug_tick.tolist(), strict=True):
-        np.minimum.accumulate(prices[start : start + count], out=low[start : start + count])
-    quiet = 1 + (1 - rules.BIG_MOVE_CHANCE) * (rules.DRIFT_MIN + rules.DRIFT_MAX) / 2
-    god = rules.GOD_CANDLE_CHANCE * (rules.GOD_CANDLE_FACTOR - quiet)
-    mean = np.where(prices <= rules.GOD_CANDLE_MAX_PRICE, quiet + god, quiet)
-    rugged = low * (1 - rules.RUG_DROP)
-    gain = (1 - rules.RUG_CHANCE) * mean * prices + rules.RUG_CHANCE * rugged - prices
-    return np.concatenate(([0.0], np.cumsum(gain)))
-
-
 def excesses(games: GameBatch, sets: Sequence[Rule]) -> tuple[Floats, NDArray[np.int64]]:
     """Return each set's excess per game and unit of stake, and the games it entered."""
     prices, starts = games.prices, games.start
     assert prices is not None
     assert starts is not None
-    gains, last = expected_gains(games), len(prices) - 1
+    gains, last = Chunk(games).sums()[0], len(prices) - 1
     table = np.zeros((len(games), len(sets)))
     entered = np.zeros(len(sets), np.int64)
     for number, one in enumerate(sets):

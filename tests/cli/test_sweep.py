@@ -18,7 +18,7 @@ from vectra_bot.cli.main import main
 from vectra_bot.cli.sweep import sweep
 
 GIVEN = (
-    "take-profit", "--range", "target=1.1,2", "--range", "stake=0.01,0.02", "--games", "60",
+    "take-profit", "--range", "target=1.1,2", "--range", "stake=0.01,0.02", "--games", "240",
     "--seed", "7", "--jobs", "1", "--walk-forward", "2",
 )  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_json_has_every_set_and_what_luck_makes_of_the_best(found: dict[str, Any
         assert low < one["mean"] < high
         assert found["reality_check"]["p"] <= one["p"] <= 1
     assert found["reality_check"]["benchmark"] == "law"
-    assert [step["games"] for step in found["walk_forward"]["steps"]] == [[20, 40], [40, 60]]
+    assert [step["games"] for step in found["walk_forward"]["steps"]] == [[80, 160], [160, 240]]
     assert found["chunks"] == {"total": 4, "played": 4, "reused": 0, "corrupt": 0}
     assert re.fullmatch(r"[0-9a-f]{64}", found["digest"])
     assert found["ranges"]["stake"] == {"values": ["0.01", "0.02"]}

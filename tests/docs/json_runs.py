@@ -384,7 +384,7 @@ class Commands:
         """Yield sweeps: of numbers, of a strategy that refuses sets and is denied, and with a crowd."""
         fussy = self.folder / "fussy.py"
         fussy.write_text(FUSSY, encoding="utf-8")
-        common = ("--games", 40, "--seed", 7, "--jobs", 1, "--out", self.folder / "swept")
+        common = ("--games", 230, "--seed", 7, "--jobs", 1, "--out", self.folder / "swept")
         numbers = ("--range", "target=1.1:2", "--points", 2)
         yield "sweep", self.json("sweep", "take-profit", *numbers, "--walk-forward", 1, *common)
         yield "sweep", self.json("sweep", fussy, "--set", "target=2", *common)

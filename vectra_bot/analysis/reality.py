@@ -3,17 +3,19 @@
 White (2000), "A Reality Check for Data Snooping", with the studentized statistic of Hansen (2005) and the
 joint p of Romano and Wolf (2005). All strategies played the same games. A game's *excess* is what a
 strategy made there beyond what it should have made; under the null hypothesis its mean is zero or less for
-each of them. The statistic is the largest of the strategies' t values. Games are drawn again, with
-replacement and the same ones for all strategies, which keeps how the strategies depend on each other; the
-excesses are centred, so that the drawn games have nothing but luck in them. ``p`` is the share of draws
-whose largest t value is at least the real one.
+each of them. The statistic is the largest of the strategies' t values. Samples of the games are drawn with
+replacement, each the same for all strategies, which keeps how the strategies depend on each other; the
+excesses are centred, so that a sample has nothing in it except luck. ``p`` is the share of samples whose
+largest t value is at least the real one.
 
 Where the excess is measured from the law's expectation, it is a martingale difference under the law: games
 are uncorrelated even for a strategy that remembers earlier games, so single games are drawn and not runs of
 them. Studentizing, in each draw too, corrects the first error of the bootstrap for skewed results, and keeps
-a strategy of rare large wins from deciding the largest value alone. Below :data:`LEAST_GAMES` games with a
-result a t value means little (all of a few bets may be won, which leaves no deviation to measure), so such a
-strategy is not judged. Imports numpy.
+a strategy of rare large wins from deciding the largest value alone.
+
+Below :data:`LEAST_GAMES` games with a result a strategy is not judged. The outcome that decides its variance,
+such as the rug of a position that is held for a few ticks, may have a chance of 2 %: then it is in the games
+a few times or not at all, samples miss it too often, and their t values say nothing. Imports numpy.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from attrs import frozen
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-LEAST_GAMES: Final = 30
+LEAST_GAMES: Final = 200
 """Games with a result that a strategy needs to be judged."""
 
 RESAMPLES: Final = 1_999

@@ -3,7 +3,7 @@
 Trials are asked for in batches of a fixed size and answered in order, and the sampler's seed follows from the
 sweep's and the trial's number: so the trials are the same for any number of processes. A resumed sweep asks
 for all of them again and finds their chunks finished; Optuna's journal file, which its dashboard and
-``optuna.load_study`` read, is therefore written anew.
+``optuna.load_study`` read, is therefore replaced.
 Imports the room's other modules, errors and fsio; optuna.
 """
 
@@ -84,7 +84,7 @@ def _sampler(library: Any, name: str, seed: int) -> optuna.samplers.BaseSampler:
 def _suggested(trial: optuna.Trial, one: Range) -> Any:
     """Return the value of a range that the sampler chose."""
     if one.listed is not None:
-        # Optuna stores texts and numbers: the place in the list stands for any value.
+        # Optuna stores texts and numbers: it gets the place of the value in the list.
         return one.listed[trial.suggest_categorical(one.name, list(range(len(one.listed))))]
     if one.is_whole:
         return trial.suggest_int(one.name, int(one.low), int(one.high), log=one.log)

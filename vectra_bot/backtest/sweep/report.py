@@ -72,7 +72,7 @@ _FIGURES = (
 
 @frozen(kw_only=True)
 class SweepReport:
-    """What a sweep came to.
+    """The result of a sweep.
 
     Attributes:
         strategy: its name.

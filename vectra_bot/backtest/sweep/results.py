@@ -36,7 +36,7 @@ class Groups:
 
     Attributes:
         games: all games.
-        size: games of a group, but for the last one.
+        size: games of a group, except the last one.
     """
 
     games: int
@@ -128,7 +128,7 @@ def mean_of_groups(sums: Longs | Floats, counts: Longs) -> Mean:
 def excess_of(results: Sequence[SetResults]) -> tuple[Floats, str]:
     """Return the excess of each group and set, and from what: ``law``, or ``zero`` if it is not known.
 
-    A group of fewer games than the others is left out: rows are drawn as equals.
+    A last group of fewer games than the others is excluded: rows are drawn as equals.
     """
     known = not any(one.unknown for one in results)
     columns = [one.pnl - one.expected if known else one.pnl.astype(np.float64) for one in results]

@@ -73,7 +73,7 @@ class ChunkCounts:
 
 @frozen
 class SweepPlan:
-    """What a config comes to, checked.
+    """A checked config, with what follows from it.
 
     Attributes:
         config: as given.

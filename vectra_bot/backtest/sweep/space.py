@@ -153,7 +153,7 @@ def space_of(
         fixed: parameters with one value.
 
     Raises:
-        UsageError: a text is none of these, or nothing can be varied.
+        UsageError: a text has another form, or nothing can be varied.
         ConfigError: a parameter is unknown, or a value does not fit it.
     """
     known = {one.name: one for one in parameters(cls)}
