@@ -209,9 +209,9 @@ class PluginManager:
             ConfigError: a setting is wrong.
         """
         with foreign(name, "cannot be created"):
+            check_api(getattr(target, "api_version", API_VERSION))
             plugin, self.settings[name] = self._make(name, target, settings or {})
         with foreign(name, "does not match the hooks"):
-            check_api(getattr(plugin, "api_version", API_VERSION))
             self._add(_Loaded(name, plugin, version, spec))
         self._resolve()
 

@@ -115,7 +115,7 @@ def test_an_installed_plugin_keeps_its_name() -> None:
 
 
 def test_a_folder_has_the_plugins_of_its_files(tmp_path: Path) -> None:
-    """Those that are on by default, by file; one of a later file is numbered; private files are left out."""
+    """Those that are on by default, by file; one of a later file is numbered; private files are skipped."""
     (tmp_path / "b_two.py").write_text(TWO)
     (tmp_path / "a_one.py").write_text(FILE)
     (tmp_path / "_private.py").write_text("raise SystemExit")
@@ -146,6 +146,23 @@ def test_an_object_is_used_as_it_is(store: Path) -> None:
     report = vectra_bot.run("watch", store=store, plugins=[counter, Counter], **RUN)
     assert counter.ticks == 2 * report.ticks > 0
     assert Counter.ticks == 0
+
+
+def test_a_strategy_and_a_plugin_of_one_file_share_its_module(tmp_path: Path, store: Path) -> None:
+    """The file is imported once for both, and again for the next session."""
+    path = tmp_path / "both_in_one.py"
+    path.write_text(
+        "from vectra_bot import Plugin, Strategy, hookimpl\n"
+        "SEEN = []\n"
+        "class Both(Strategy):\n"
+        "    def on_game_tick(self, tick, game): SEEN.append(tick.tick)\n"
+        "class Teller(Plugin):\n"
+        "    @hookimpl\n"
+        "    def session_finished(self, info, report): assert len(SEEN) == report.ticks\n"
+    )
+    for _ in range(2):
+        report = vectra_bot.run(str(path), store=store, plugins=[path], **RUN)
+        assert (report.plugin_errors, report.ticks > 0) == ({}, True)
 
 
 def test_prints_of_a_plugin_are_not_in_the_json(
@@ -285,6 +302,23 @@ def test_a_blocked_plugin_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> No
         load_plugins(PluginChoice(enable=("stake-guard",)))
 
 
+def test_what_no_session_asked_for_stays_out_of_replays(
+    guard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the environment and of a folder, like an installed plugin; the same given is an error."""
+    (tmp_path / "in_folder").mkdir()
+    (tmp_path / "in_folder" / "again.py").write_text(FILE)
+    monkeypatch.setenv("VECTRA_PLUGINS_ENABLE", str(guard))
+    choice = PluginChoice(folder=tmp_path / "in_folder")
+
+    assert [name for name, _ in load_plugins(choice).names][-2:] == ["Guard", "Guard-2"]
+    assert "Guard" not in dict(load_plugins(choice, replay=True).names)
+    with pytest.raises(PluginError, match="'Guard' does not run in replays"):
+        load_plugins(PluginChoice(enable=(str(guard),)), replay=True)
+    monkeypatch.setenv("VECTRA_PLUGINS_BLOCK", "Guard-2")
+    assert state_of("Guard-2", choice) == (PluginState.BLOCKED, "by $VECTRA_PLUGINS_BLOCK")
+
+
 @pytest.mark.parametrize("variable", ["ENABLE", "DISABLE"])
 def test_an_unknown_name_in_the_environment_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str
@@ -294,6 +328,13 @@ def test_an_unknown_name_in_the_environment_is_refused(
     with pytest.raises(
         UnknownNameError, match=rf"stake-guard\? \(in \$VECTRA_PLUGINS_{variable}\)"
     ):
+        load_plugins()
+
+
+def test_a_missing_file_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with the variable."""
+    monkeypatch.setenv("VECTRA_PLUGINS_ENABLE", "./missing.py")
+    with pytest.raises(InputError, match=r"'\./missing\.py'.*\(in \$VECTRA_PLUGINS_ENABLE\)"):
         load_plugins()
 
 

@@ -20,9 +20,10 @@ from typing import Any
 
 from attrs import NOTHING, evolve, field, frozen
 
-from vectra_bot.errors import PluginError, UnknownNameError, VectraError, safe_text
+from vectra_bot.errors import InputError, PluginError, UnknownNameError, VectraError, safe_text
 from vectra_bot.hookspecs import API_VERSION, HOOKS, check_api, checked_hooks
 from vectra_bot.loading.given import (
+    GIVEN,
     FoundPlugin,
     add_plugin,
     given_plugins,
@@ -185,7 +186,7 @@ class _Decisions:
         """
         enable, disable, block = map(_from_environment, (ENABLE, DISABLE, BLOCK))
         found = installed_plugins()
-        given = given_plugins((*choice.enable, *enable))
+        given = (*given_plugins(choice.enable), *_given_everywhere(enable))
         for one in (*given, *plugins_in_folder(choice.folder)):
             add_plugin(found, one)
         named = dict.fromkeys((*_names(choice.enable), *choice.settings))
@@ -195,10 +196,10 @@ class _Decisions:
         enabled = {
             **dict.fromkeys(choice.usual, "usual in such a session"),
             **dict.fromkeys(_names(enable), f"by ${ENABLE}"),
-            **{one.name: "given" for one in found.values() if one.asked},
+            **{one.name: one.given for one in found.values() if one.given},
             **dict.fromkeys(named, "asked for"),
         }
-        asked = frozenset((*named, *(one.name for one in found.values() if one.asked)))
+        asked = frozenset((*named, *(one.name for one in found.values() if one.given == GIVEN)))
         decisions = cls(
             found=found,
             asked=asked,
@@ -296,6 +297,18 @@ def _require_known(names: Iterable[str], found: Mapping[str, FoundPlugin], hint:
     for name in names:
         if name not in found:
             raise UnknownNameError("plugin", name, found, hint=hint)
+
+
+def _given_everywhere(plugins: Iterable[str]) -> list[FoundPlugin]:
+    """Return the plugins that the environment gives as files or modules.
+
+    Raises:
+        InputError: one cannot be found; the message names the variable, where nobody looks first.
+    """
+    try:
+        return [evolve(one, given=f"by ${ENABLE}") for one in given_plugins(plugins)]
+    except InputError as error:
+        raise InputError(f"{error} (in ${ENABLE})") from error
 
 
 def _from_environment(variable: str) -> tuple[str, ...]:
