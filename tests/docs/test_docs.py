@@ -119,7 +119,7 @@ def test_readme_says_what_the_game_costs() -> None:
 
 
 FILES = {
-    "README.md": ["my_bot.py", None, None],
+    "README.md": ["my_bot.py", "test_my_bot.py", "calm.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py", "test_buyer.py"],
     "docs/how-to.md": [None, "moon.py", None],
     "docs/plugins.md": ["whales.py", None],

@@ -302,6 +302,23 @@ def test_a_blocked_plugin_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> No
         load_plugins(PluginChoice(enable=("stake-guard",)))
 
 
+def test_what_no_session_asked_for_stays_out_of_replays(
+    guard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the environment and of a folder, like an installed plugin; the same given is an error."""
+    (tmp_path / "in_folder").mkdir()
+    (tmp_path / "in_folder" / "again.py").write_text(FILE)
+    monkeypatch.setenv("VECTRA_PLUGINS_ENABLE", str(guard))
+    choice = PluginChoice(folder=tmp_path / "in_folder")
+
+    assert [name for name, _ in load_plugins(choice).names][-2:] == ["Guard", "Guard-2"]
+    assert "Guard" not in dict(load_plugins(choice, replay=True).names)
+    with pytest.raises(PluginError, match="'Guard' does not run in replays"):
+        load_plugins(PluginChoice(enable=(str(guard),)), replay=True)
+    monkeypatch.setenv("VECTRA_PLUGINS_BLOCK", "Guard-2")
+    assert state_of("Guard-2", choice) == (PluginState.BLOCKED, "by $VECTRA_PLUGINS_BLOCK")
+
+
 @pytest.mark.parametrize("variable", ["ENABLE", "DISABLE"])
 def test_an_unknown_name_in_the_environment_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str

@@ -263,7 +263,7 @@ class Counter(Plugin):
 
 
 def test_plugins_are_those_that_a_test_gives() -> None:
-    """In a list or by name; on the bench and in a whole session, where a class is made again."""
+    """In a list or by name; on the bench and in a whole session."""
     counter, other = Counter(), Counter()
     bench = Bench(Early, plugins=[counter])
     bench.play(make_game([1, 1, 1]))

@@ -20,6 +20,9 @@ from vectra_bot.strategy import Strategy
 GROUP = "vectra_bot.plugins"
 """Entry points of plugins."""
 
+GIVEN = "given"
+"""How a plugin was given that a session asks for."""
+
 
 @frozen(kw_only=True)
 class FoundPlugin:
@@ -29,7 +32,7 @@ class FoundPlugin:
         spec: where it is: ``module:Class``, ``/path/file.py:Class``.
         target: the class, object or module, of one that is given.
         points: the entry points of an installed one.
-        asked: whether it is given, and not only found.
+        given: how it was given, empty if it was only found.
     """
 
     name: str
@@ -38,7 +41,7 @@ class FoundPlugin:
     version: str = ""
     target: Any = None
     points: tuple[metadata.EntryPoint, ...] = ()
-    asked: bool = False
+    given: str = ""
 
     def is_same(self, other: FoundPlugin) -> bool:
         """Return whether *other* is this plugin again: not another object of its class."""
@@ -59,6 +62,7 @@ class FoundPlugin:
 
 
 def installed_plugins() -> dict[str, FoundPlugin]:
+    """Return the plugins that distributions install, by name; nothing is imported."""
     found = {}
     for name, points in sorted(installed(GROUP).items()):
         origins = [distribution_of(point) for point in points]
@@ -114,19 +118,19 @@ def _in_module(module: ModuleType, path: Path, name: str, target: Any) -> FoundP
         spec=str(place) if target is module else f"{place}:{name}",
         version=_version_of(module),
         target=_required(target, name),
-        asked=True,
+        given=GIVEN,
     )
 
 
 def _of_module(spec: str) -> FoundPlugin:
     for one in installed_plugins().values():
         if one.spec == spec:
-            return evolve(one, asked=True)
+            return evolve(one, given=GIVEN)
     module, target = load_object(spec, "plugin", PluginError)
     name = spec.partition(":")[2]
     version = _version_of(module)
     return FoundPlugin(
-        name=name, spec=spec, version=version, target=_required(target, name), asked=True
+        name=name, spec=spec, version=version, target=_required(target, name), given=GIVEN
     )
 
 
@@ -136,8 +140,8 @@ def _of_target(target: Any, cls: type) -> FoundPlugin:
     target = _required(target, cls.__name__)
     for one in installed_plugins().values():
         if one.spec == spec:
-            return evolve(one, target=target, asked=True)
-    return FoundPlugin(name=cls.__name__, spec=spec, target=target, asked=True)
+            return evolve(one, target=target, given=GIVEN)
+    return FoundPlugin(name=cls.__name__, spec=spec, target=target, given=GIVEN)
 
 
 def plugins_in_folder(folder: Path | None) -> Iterator[FoundPlugin]:
@@ -166,8 +170,8 @@ def plugins_in_folder(folder: Path | None) -> Iterator[FoundPlugin]:
         for name, target in own.items():
             count += 1
             with foreign(name, "cannot be read"):
-                asked = is_on_by_default(target)
-            yield evolve(_in_module(module, path, name, target), asked=asked)
+                given = "in --plugins-dir" if is_on_by_default(target) else ""
+            yield evolve(_in_module(module, path, name, target), given=given)
     if not count:
         raise InputError(
             f"plugin folder {str(folder)!r} has no file with a plugin: add one, or remove --plugins-dir"
@@ -236,9 +240,10 @@ def add_plugin(found: dict[str, FoundPlugin], given: FoundPlugin) -> None:
     while (known := found.get(name)) is not None and not known.is_same(given):
         number += 1
         name = f"{given.name}-{number}"
-    asked = given.asked or (known is not None and known.asked)
-    found[name] = evolve(given, name=name, asked=asked)
+    how = known.given if known is not None and known.given else given.given
+    found[name] = evolve(given, name=name, given=how)
 
 
 def is_on_by_default(target: Any) -> bool:
+    """Return whether a class, object or module takes part if nothing says otherwise."""
     return bool(getattr(target, "enabled_by_default", True))

@@ -23,6 +23,7 @@ from attrs import NOTHING, evolve, field, frozen
 from vectra_bot.errors import InputError, PluginError, UnknownNameError, VectraError, safe_text
 from vectra_bot.hookspecs import API_VERSION, HOOKS, check_api, checked_hooks
 from vectra_bot.loading.given import (
+    GIVEN,
     FoundPlugin,
     add_plugin,
     given_plugins,
@@ -195,10 +196,10 @@ class _Decisions:
         enabled = {
             **dict.fromkeys(choice.usual, "usual in such a session"),
             **dict.fromkeys(_names(enable), f"by ${ENABLE}"),
-            **{one.name: "given" for one in found.values() if one.asked},
+            **{one.name: one.given for one in found.values() if one.given},
             **dict.fromkeys(named, "asked for"),
         }
-        asked = frozenset((*named, *(one.name for one in found.values() if one.asked)))
+        asked = frozenset((*named, *(one.name for one in found.values() if one.given == GIVEN)))
         decisions = cls(
             found=found,
             asked=asked,
@@ -305,7 +306,7 @@ def _given_everywhere(plugins: Iterable[str]) -> list[FoundPlugin]:
         InputError: one cannot be found; the message names the variable, where nobody looks first.
     """
     try:
-        return list(given_plugins(plugins))
+        return [evolve(one, given=f"by ${ENABLE}") for one in given_plugins(plugins)]
     except InputError as error:
         raise InputError(f"{error} (in ${ENABLE})") from error
 
