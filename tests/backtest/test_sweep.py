@@ -20,7 +20,9 @@ from vectra_bot.backtest.sweep import SweepConfig, SweepReport, sweep
 from vectra_bot.backtest.sweep.chunks import SUFFIX
 from vectra_bot.backtest.sweep.optimizer import JOURNAL
 from vectra_bot.errors import ConfigError, InputError, StrategyError, UsageError, VectraError
+from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game import rules
+from vectra_bot.models.times import NS_PER_S
 
 SOURCE = '''
 from vectra_bot import ConfigError, Strategy, param
@@ -223,6 +225,23 @@ def test_optuna_trials_are_the_same_when_they_are_asked_again(
     assert study.best_trial.value == pytest.approx(first.best.profit.mean)
     failed = len(first.left_out)
     assert 1 <= len(first.variants) <= 10 - failed
+
+
+def test_drawn_sets_are_played_on_parts_of_hours(strategy: Path, tmp_path: Path) -> None:
+    """``random`` tries as many sets; a length of time splits the games by the exchange's clock."""
+    config = SweepConfig(
+        strategy=str(strategy), ranges=("entry=1,2", "held"), games=240, random=6, jobs=1,
+        walk_forward="2h", out=tmp_path / "out",
+    )  # fmt: skip
+
+    found = sweep(config)
+
+    clock = ExchangeConfig()
+    hours = (clock.announced_ns(240) - clock.announced_ns(0)) / NS_PER_S / 3_600
+    assert len(found.variants) == 6
+    assert found.walk is not None
+    assert len(found.walk.steps) == config.parts() - 1 == round(hours / 2) - 1  # type: ignore[operator]
+    assert len({tuple(one.parameters.values()) for one in found.variants}) == 6
 
 
 def test_other_processes_give_the_same_results(
