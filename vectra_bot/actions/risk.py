@@ -27,8 +27,6 @@ from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
 
-_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
-
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
@@ -50,6 +48,7 @@ class HaltCause(str, Enum):
 _DAY_NS = 86_400 * NS_PER_S
 _MINUTE_NS = 60 * NS_PER_S
 _NEVER = 1 << 63
+_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
 _REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
 
@@ -260,7 +259,7 @@ class RiskGate:
             return True
         return (
             command.amount is not None
-            and 0 < to_lamports(command.amount) <= self._stake
+            and 0 < to_lamports(command.amount) <= to_lamports(self.limits.stake)
             and command.leverage <= self.limits.leverage
         )
 
@@ -309,15 +308,12 @@ class RiskGate:
         if ask.leverage > self.limits.leverage:
             return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
+        most = self.limits.stake
         if amount > self._stake:
-            return (
-                f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
-            )
+            return f"limit.stake: {to_sol(amount)} SOL is above the limit of {most} SOL"
         if not _LEAST <= amount <= _MOST:
-            return (
-                f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
-                f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
-            )
+            span = f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
+            return f"venue.stake: {to_sol(amount)} SOL is outside the venue's {span}"
         free = account.cash - at_risk
         if amount > free:
             return f"cash: {to_sol(amount)} SOL is above the free cash of {to_sol(free)} SOL"

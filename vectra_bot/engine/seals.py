@@ -67,7 +67,7 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     Freshness: ("limit_ns", "last_ns", "tick", "stalled_ns", "stalled_tick", "is_old", "lacking"),
     RiskGate: (
         *("limits", "arming", "halts", "stopped", "sent_this_game", "external_this_game"),
-        *("sent_ns", "freshness", "day_pnl", "day_start", "day_end_ns"),
+        *("sent_ns", "freshness", "day_pnl", "day_start", "day_end_ns", "_stake"),
     ),
 }
 # Modules whose code decides what is sent.

@@ -17,7 +17,7 @@ from vectra_bot.testing.checks import judge
 from vectra_bot.testing.checks.conditions import Condition
 from vectra_bot.testing.checks.files import Reading
 from vectra_bot.testing.checks.futures import OtherFuture, plan_changes
-from vectra_bot.testing.checks.play import Played
+from vectra_bot.testing.checks.play import PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyCheck
 from vectra_bot.testing.checks.suspects import NAMES, suspects
 from vectra_bot.testing.checks.worker import (
@@ -154,7 +154,7 @@ class _Plan:
         by_condition |= dict(zip(_CONDITIONS, by_task[1:after], strict=True))
         return _Plays(by_task[0], by_condition, by_task[after:-1], by_task[-1])
 
-    def play_changes(self, base: Played) -> list[Outcome]:
+    def play_changes(self, base: PlayRecord) -> list[Outcome]:
         """Return plays whose future differs from that of *base*, some around each decision."""
         ticks: dict[int, list[int]] = {}
         for decision in base.decisions:
@@ -173,7 +173,7 @@ class _Plan:
         )
 
 
-def _first_two(strategy: str, outcomes: Sequence[Outcome]) -> tuple[Played, Played | None]:
+def _first_two(strategy: str, outcomes: Sequence[Outcome]) -> tuple[PlayRecord, PlayRecord | None]:
     """Return the two plays of one process, of which the second may be missing.
 
     Raises:

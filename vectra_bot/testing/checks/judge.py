@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from vectra_bot.testing.checks.conditions import WORDS, Condition
 from vectra_bot.testing.checks.files import Reading
 from vectra_bot.testing.checks.futures import OtherFuture
-from vectra_bot.testing.checks.play import PLAY_LIMIT_S, Failure, Played
+from vectra_bot.testing.checks.play import PLAY_LIMIT_S, Failure, PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyProblem, divergence
 from vectra_bot.testing.checks.worker import Outcome
 
@@ -63,8 +63,8 @@ class Base:
         hints: where to look in the strategy's source, by check; empty for nothing to see there.
     """
 
-    first: Played
-    again: Played | None
+    first: PlayRecord
+    again: PlayRecord | None
     hints: Mapping[CheckKind, str]
 
     def with_hint(self, check: CheckKind, why: str) -> str:
@@ -147,7 +147,7 @@ def judge_lookahead(findings: Findings, base: Base, outcomes: Sequence[Outcome])
         findings.notes.append(f"{len(found)} decisions change with the future; {_MOST} are shown")
 
 
-def _changed(outcomes: Iterable[Outcome]) -> Iterator[tuple[OtherFuture, Played]]:
+def _changed(outcomes: Iterable[Outcome]) -> Iterator[tuple[OtherFuture, PlayRecord]]:
     for outcome in outcomes:
         if outcome.change is not None and outcome.played is not None:
             yield outcome.change, outcome.played

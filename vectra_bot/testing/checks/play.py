@@ -81,7 +81,7 @@ class Failure(msgspec.Struct, frozen=True):
     tick: int
 
 
-class Played(msgspec.Struct, frozen=True):
+class PlayRecord(msgspec.Struct, frozen=True):
     """What was seen and decided in a play.
 
     Attributes:
@@ -128,7 +128,7 @@ class Terms:
     on_message: Callable[[int], None] | None = None
 
 
-def play(cls: type[Strategy], terms: Terms) -> Played:
+def play(cls: type[Strategy], terms: Terms) -> PlayRecord:
     """Play *cls* by *terms*.
 
     Raises:
@@ -194,9 +194,9 @@ class RunningPlay:
         """Return the number of the game that is played, from 1."""
         return self.venue.exchange.games_opened + 1
 
-    def played(self) -> Played:
+    def played(self) -> PlayRecord:
         """Return the play as far as it went."""
-        return Played(
+        return PlayRecord(
             self.seen,
             self.decisions,
             self.failure,

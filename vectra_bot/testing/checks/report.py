@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from vectra_bot.testing.checks.play import AskedAction, Failure, Played
+from vectra_bot.testing.checks.play import AskedAction, Failure, PlayRecord
 
 
 class CheckKind(StrEnum):
@@ -149,7 +149,7 @@ def _shown(decision: AskedAction | None) -> str | None:
     return decision.what + (f" (denied: {decision.denied})" if decision.denied else "")
 
 
-def divergence(first: Played, other: Played) -> ChangedDecision | None:
+def divergence(first: PlayRecord, other: PlayRecord) -> ChangedDecision | None:
     """Return the first decision in which two plays differ although they had seen the same; None if none does.
 
     Once the venue's messages differ, later decisions may. A play that ends before the other is compared

@@ -28,7 +28,7 @@ from vectra_bot.strategy import Strategy
 from vectra_bot.testing.checks.conditions import Applied, Condition, apply, reorder_addresses
 from vectra_bot.testing.checks.files import FileWatch, Reading
 from vectra_bot.testing.checks.futures import Futures, OtherFuture
-from vectra_bot.testing.checks.play import Played, Terms, play
+from vectra_bot.testing.checks.play import PlayRecord, Terms, play
 from vectra_bot.testing.checks.shapes import Broken, play_shapes
 
 TIME_LIMIT_S = 60
@@ -101,7 +101,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     task: int
-    played: Played | None = None
+    played: PlayRecord | None = None
     change: OtherFuture | None = None
     error: str = ""
     refused: bool = False
