@@ -51,6 +51,8 @@ class OpenOrders:
     @property
     def at_risk(self) -> int:
         """Return the lamports that undecided entries may already have spent."""
+        if not self.orders:
+            return 0
         return sum(
             order.amount or 0
             for order in self.undecided
