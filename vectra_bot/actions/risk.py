@@ -28,7 +28,6 @@ from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 MAX_IN_FLIGHT = 8
 
 _LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
-
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
@@ -47,8 +46,7 @@ class HaltCause(str, Enum):
     CONTRADICTION = "contradiction"
 
 
-_DAY_NS = 86_400 * NS_PER_S
-_MINUTE_NS = 60 * NS_PER_S
+_DAY_NS, _MINUTE_NS = 86_400 * NS_PER_S, 60 * NS_PER_S
 _NEVER = 1 << 63
 _REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
@@ -310,9 +308,8 @@ class RiskGate:
             return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
         if amount > self._stake:
-            return (
-                f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
-            )
+            limit = self.limits.stake
+            return f"limit.stake: {to_sol(amount)} SOL is above the limit of {limit} SOL"
         if not _LEAST <= amount <= _MOST:
             return (
                 f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
@@ -380,7 +377,7 @@ class RiskGate:
 
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
-        left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
+        left = account.cash + _committed(account) - _LEAST
         for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
                 return f"{words} has lost its limit of {limit} SOL"
