@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Arming, ArmingState, Standing
 from vectra_bot.actions.freshness import Freshness
-from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.limits import LEAST, MOST, Limits
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
@@ -27,7 +27,6 @@ from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
 
-_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
@@ -46,7 +45,8 @@ class HaltCause(str, Enum):
     CONTRADICTION = "contradiction"
 
 
-_DAY_NS, _MINUTE_NS = 86_400 * NS_PER_S, 60 * NS_PER_S
+_DAY_NS = 86_400 * NS_PER_S
+_MINUTE_NS = 60 * NS_PER_S
 _NEVER = 1 << 63
 _REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
@@ -310,7 +310,7 @@ class RiskGate:
         if amount > self._stake:
             limit = self.limits.stake
             return f"limit.stake: {to_sol(amount)} SOL is above the limit of {limit} SOL"
-        if not _LEAST <= amount <= _MOST:
+        if not LEAST <= amount <= MOST:
             return (
                 f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
                 f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
@@ -377,7 +377,7 @@ class RiskGate:
 
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
-        left = account.cash + _committed(account) - _LEAST
+        left = account.cash + _committed(account) - LEAST
         for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
                 return f"{words} has lost its limit of {limit} SOL"
