@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Arming, ArmingState, Standing
 from vectra_bot.actions.freshness import Freshness
-from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.limits import LEAST, MOST, Limits
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
@@ -48,7 +48,6 @@ class HaltCause(str, Enum):
 _DAY_NS = 86_400 * NS_PER_S
 _MINUTE_NS = 60 * NS_PER_S
 _NEVER = 1 << 63
-_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
 _REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
 
@@ -311,7 +310,7 @@ class RiskGate:
         most = self.limits.stake
         if amount > self._stake:
             return f"limit.stake: {to_sol(amount)} SOL is above the limit of {most} SOL"
-        if not _LEAST <= amount <= _MOST:
+        if not LEAST <= amount <= MOST:
             span = f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
             return f"venue.stake: {to_sol(amount)} SOL is outside the venue's {span}"
         free = account.cash - at_risk
@@ -376,7 +375,7 @@ class RiskGate:
 
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
-        left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
+        left = account.cash + _committed(account) - LEAST
         for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
                 return f"{words} has lost its limit of {limit} SOL"
