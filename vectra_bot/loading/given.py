@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from vectra_bot.errors import InputError, PluginError, UnknownNameError, safe_error, safe_repr
 from vectra_bot.hookspecs import HOOKS, has_hooks
 from vectra_bot.loading.files import is_file_spec, load_file, load_object, path_of_file
-from vectra_bot.loading.installed import distribution_of, installed, only_one
+from vectra_bot.loading.installed import distribution_of, installed, only_one, owner_of
 from vectra_bot.plugins import Plugin, foreign
 from vectra_bot.strategy import Strategy
 
@@ -57,7 +57,7 @@ class FoundPlugin:
         except BaseException as error:
             raise PluginError(
                 f"plugin {self.name!r} cannot be imported ({safe_error(error)}): "
-                f"reinstall or remove {point.value!r}"
+                f"reinstall or uninstall {owner_of(point)}"
             ) from error
 
 

@@ -52,3 +52,8 @@ def distribution_of(point: metadata.EntryPoint) -> Distribution:
     except Exception:  # noqa: BLE001, S110 - whatever a broken installation raises
         pass
     return Distribution("", "")
+
+
+def owner_of(point: metadata.EntryPoint) -> str:
+    """Return the distribution of an entry point as a message names it: what pip can install or uninstall."""
+    return distribution_of(point).name or f"the distribution that has {point.value}"

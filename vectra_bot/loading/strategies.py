@@ -20,7 +20,7 @@ from vectra_bot.loading.files import (
     path_of_file,
     raise_foreign,
 )
-from vectra_bot.loading.installed import installed, only_one
+from vectra_bot.loading.installed import installed, only_one, owner_of
 from vectra_bot.loading.origin import Origin, origin_of
 from vectra_bot.strategy import Strategy
 
@@ -99,7 +99,7 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
     try:
         found = point.load()
     except BaseException as error:  # noqa: BLE001 - foreign code; raised as one of our errors
-        raise_foreign(error, f"strategy {spec!r}", f"reinstall {point.value!r}")
+        raise_foreign(error, f"strategy {spec!r}", f"reinstall {owner_of(point)}")
     return _source(spec, spec, _require(found, spec))
 
 
