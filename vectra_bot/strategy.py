@@ -50,6 +50,21 @@ __all__ = [
 
 HISTORY_GAMES = 100
 
+
+class _NotRunning:
+    """The surroundings of a strategy that is not running: reading any of them is an error."""
+
+    def _refused(self) -> Any:
+        raise NotInCallback(
+            "the strategy is not running: use actions, account, position, history and side_games inside its "
+            "on_* methods"
+        )
+
+    actions = account = history = side_games = property(_refused)
+
+
+_NOT_RUNNING: Any = _NotRunning()
+
 if TYPE_CHECKING:
     _given = property
 else:
@@ -94,28 +109,31 @@ class Strategy(Configurable):
         for name in vars(cls):
             _check_name(cls, name)
 
+    # Read at nearly every tick, so that each property below finds it without a call.
+    _surroundings: ClassVar[Surroundings] = _NOT_RUNNING
+
     watches: ClassVar[bool] = False
     """Whether the class has no callback on purpose, and only has everything recorded."""
 
     @_given
     def actions(self) -> BotActionInterface:
         """Return the methods to act with; usable inside the callbacks below only."""
-        return self._around.actions
+        return self._surroundings.actions
 
     @_given
     def account(self) -> AccountView:
         """Return our money: ``cash``, ``sidebet``, ``short``, ``stakes``, ``pnl``."""
-        return self._around.account
+        return self._surroundings.account
 
     @_given
     def position(self) -> PositionView:
         """Return our long position; false when there is none."""
-        return self._around.account.position
+        return self._surroundings.account.position
 
     @_given
     def history(self) -> Sequence[GameSummary]:
         """Return summaries of the last 100 finished games, oldest first."""
-        return tuple(self._around.history)
+        return tuple(self._surroundings.history)
 
     @_given
     def side_games(self) -> SideGamesView:
@@ -123,17 +141,7 @@ class Strategy(Configurable):
 
         Rounds have no callback: check them at every tick.
         """
-        return self._around.side_games
-
-    @property
-    def _around(self) -> Surroundings:
-        around: Surroundings | None = self.__dict__.get("_surroundings")
-        if around is None:
-            raise NotInCallback(
-                f"{type(self).__name__} is not running: use actions, account, position, history and "
-                "side_games inside its on_* methods"
-            )
-        return around
+        return self._surroundings.side_games
 
     def on_phase(self, game: GameView) -> None:
         """Run at every change of phase, PRESALE included."""

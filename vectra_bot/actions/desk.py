@@ -25,6 +25,7 @@ from attrs import define, field
 from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.exits import NO_EXITS, DeclaredExits, ExitPlan
 from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.limits import LEAST, MOST
 from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.actions.rounds import SIDE_GAMES
 from vectra_bot.errors import NotInCallback, StrategyError
@@ -212,8 +213,7 @@ class ActionDesk:
         self, kind: ActionType, button: str, wanted: int, percentage: int | None = None
     ) -> PlayerAction:
         """Set the bet to *wanted* lamports, within the venue's limits."""
-        low, high = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
-        self.bet = min(max(wanted, low), high)
+        self.bet = min(max(wanted, LEAST), MOST)
         action = self._build(kind, button, self.bet, percentage)
         outcome = ActionOutcome(True, executed_amount=to_sol(self.bet))
         action = attrs.evolve(

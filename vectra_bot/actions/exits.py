@@ -50,6 +50,8 @@ class ExitPlan:
     @classmethod
     def of(cls, take_profit: Any, stop_loss: Any, max_ticks: Any) -> ExitPlan:
         """Return the plan of what a strategy gave, in any type of number."""
+        if take_profit is stop_loss is max_ticks is None:
+            return NO_EXITS
         return cls(take_profit=take_profit, stop_loss=stop_loss, max_ticks=max_ticks)
 
     def merged(self, later: ExitPlan) -> ExitPlan:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from numbers import Real
 from typing import Any, Protocol
 from weakref import ref
@@ -288,6 +289,13 @@ def _lamports(amount: Any) -> int:
     Raises:
         StrategyError: it is not a number, negative or not finite.
     """
+    if type(amount) is str or (type(amount) is Decimal and amount.is_finite()):
+        return _sol(amount)  # most strategies give the same amount again and again
+    return _sol.__wrapped__(amount)
+
+
+@lru_cache(maxsize=256)
+def _sol(amount: Any) -> int:
     return _floored(amount, rules.SOL_PLACES, "amount", "a positive, finite number of SOL")
 
 
@@ -297,6 +305,8 @@ def _whole(value: Any, what: str, allowed: str) -> int:
     Raises:
         StrategyError: it is not a number, negative or not finite.
     """
+    if type(value) is int and value >= 0:
+        return value
     return _floored(value, 0, what, allowed)
 
 

@@ -18,6 +18,8 @@ MAX_ACTIONS = 1_000_000
 MAX_PER_MINUTE = 6_000
 # More SOL than any account here has: a larger number is an amount in lamports.
 MAX_SOL = Decimal(100_000)
+# Smallest and largest stake that the venue takes, in lamports.
+LEAST, MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
 SOL = f"a positive amount of SOL, at most {MAX_SOL}"
 
 

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Arming, ArmingState, Standing
 from vectra_bot.actions.freshness import Freshness
-from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.limits import LEAST, MOST, Limits
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
@@ -101,9 +101,11 @@ class RiskGate:
     day_start: int | None = None
     day_end_ns: int = 0
     rugged_game: str = ""
+    _stake: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
+        self._stake = to_lamports(limits.stake)
         if limits.price_age_ms is not None:
             self.freshness = Freshness(limits.price_age_ms * NS_PER_MS)
         if limits.day_loss is None:
@@ -256,7 +258,7 @@ class RiskGate:
             return True
         return (
             command.amount is not None
-            and 0 < to_lamports(command.amount) <= to_lamports(self.limits.stake)
+            and 0 < to_lamports(command.amount) <= self._stake
             and command.leverage <= self.limits.leverage
         )
 
@@ -305,12 +307,10 @@ class RiskGate:
         if ask.leverage > self.limits.leverage:
             return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
-        limit = to_lamports(self.limits.stake)
-        if amount > limit:
-            return (
-                f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
-            )
-        if not to_lamports(rules.MIN_STAKE) <= amount <= to_lamports(rules.MAX_STAKE):
+        if amount > self._stake:
+            limit = self.limits.stake
+            return f"limit.stake: {to_sol(amount)} SOL is above the limit of {limit} SOL"
+        if not LEAST <= amount <= MOST:
             return (
                 f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
                 f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
@@ -377,7 +377,7 @@ class RiskGate:
 
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
-        left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
+        left = account.cash + _committed(account) - LEAST
         for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
                 return f"{words} has lost its limit of {limit} SOL"

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from vectra_bot.backtest.games import Games, Played
+from vectra_bot.backtest.games import FillRow, Games, OnFill, Played, ignore_fill
 from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StrategyError
@@ -45,7 +45,7 @@ def play_by_engine(config: PlayConfig, watch: Watch = never) -> Games:
     Raises:
         StrategyError: the strategy raised, which is the cause of this error.
     """
-    return _Block(config, watch).play()
+    return EngineBlock(config, watch=watch).play()
 
 
 @frozen
@@ -71,11 +71,12 @@ class _Sums:
 
 
 @define(eq=False)
-class _Block:
+class EngineBlock:
     """One session in memory: exchange, engine, and the tally that its table is filled from."""
 
     config: PlayConfig
-    watch: Watch
+    on_fill: OnFill = ignore_fill
+    watch: Watch = never
     exchange: Exchange = field(init=False)
     engine: Engine = field(init=False)
     tally: SessionTally = field(init=False)
@@ -137,7 +138,7 @@ class _Block:
         engine, tally = self.engine, self.tally
         tally.before(event)
         if type(event) is Trade and event.player_id == engine.account.player_id:
-            self.table.fills += 1
+            self._filled(event)
         effects = engine.process(event)
         for effect in effects:
             if isinstance(effect, Document):
@@ -154,6 +155,19 @@ class _Block:
         while self._row < engine.counts["games"]:
             self._end_game()
         return [effect for effect in effects if isinstance(effect, Command)]
+
+    def _filled(self, trade: Trade) -> None:
+        self.table.fills += 1
+        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
+        number = self.config.first + self._row
+        self.on_fill(FillRow(number, trade.tick, trade.kind, amount, qty, trade.price))
+
+    def booked(self) -> int | None:
+        """Return our cash by the exchange's books in lamports, None if the books do not balance."""
+        account = self.exchange.books.get(self.engine.account.player_id)
+        if account is None or any(self.exchange.books.differences()):
+            return None
+        return account.sol.cash
 
     def _count(self, action: PlayerAction) -> None:
         """Count a completed action in the running game."""

@@ -6,7 +6,8 @@ Imports exchange (the ids of games) and report (bets); numpy, and pyarrow where 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from attrs import define, evolve, field, fields, frozen
@@ -25,6 +26,24 @@ Ints = NDArray[np.int32]
 
 _MAX_REASONS = 64
 _OTHER_REASONS = "other"
+
+
+class FillRow(NamedTuple):
+    """One of our trades: number of its game, tick, kind on the wire, lamports, 1e-9 tokens, price."""
+
+    game: int
+    tick: int
+    kind: str
+    amount: int
+    qty: int
+    price: float
+
+
+OnFill = Callable[[FillRow], None]
+
+
+def ignore_fill(_fill: FillRow) -> None:
+    """Keep no fill."""
 
 
 @frozen(kw_only=True)

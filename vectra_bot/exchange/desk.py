@@ -7,7 +7,7 @@ A rejection is only an acknowledgement ``{"success":false,"message":...}``. That
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -35,6 +35,31 @@ _EXITS = ("sell", "short_close")
 _SHORTS = ("short_open", "short_close")
 
 
+class Asked(Protocol):
+    """What a verdict depends on: a request as it was read, or as the fast driver makes it."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def amount(self) -> int | None: ...
+
+    @property
+    def percentage(self) -> int | None: ...
+
+    @property
+    def leverage(self) -> int | None: ...
+
+    @property
+    def choice(self) -> str | None: ...
+
+    @property
+    def round_id(self) -> str | None: ...
+
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+
+
 @frozen
 class _Verdict:
     """The check of a request: its amount in lamports, or the reason for its rejection."""
@@ -57,7 +82,7 @@ class Judge:
         self._sidegames = sidegames
         self._leverage_level = leverage_level
 
-    def judge(self, account: VenueAccount, request: Request) -> _Verdict:
+    def judge(self, account: VenueAccount, request: Asked) -> _Verdict:
         """Check the request at the price in force; nothing changes."""
         kind = request.kind
         closed = "" if kind in _ROUNDS else self._closed(kind)
@@ -84,7 +109,7 @@ class Judge:
                 return "No shorts in the presale"
         return ""
 
-    def _judge_sell(self, account: VenueAccount, request: Request) -> _Verdict:
+    def _judge_sell(self, account: VenueAccount, request: Asked) -> _Verdict:
         percentage = request.percentage
         if percentage is None or not 1 <= percentage <= 100:
             return _Verdict(0, "Percentage must be a whole number from 1 to 100")
@@ -99,7 +124,7 @@ class Judge:
             return _Verdict(0, "No short position to close")
         return _Verdict(short.value(self._market.price, self._market.terms))
 
-    def _stake_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+    def _stake_problem(self, account: VenueAccount, request: Asked, amount: int) -> str:
         most = _MOST[account.coin]
         if not _LEAST <= amount <= most:
             return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
@@ -113,7 +138,7 @@ class Judge:
             return self._sidebet_problem(account, request)
         return self._round_problem(account, request)
 
-    def _buy_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
+    def _buy_problem(self, account: VenueAccount, request: Asked, amount: int) -> str:
         leverage = 1 if request.leverage is None else request.leverage
         if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
             return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
@@ -123,7 +148,7 @@ class Judge:
             return "Amount buys nothing at this price"
         return ""
 
-    def _sidebet_problem(self, account: VenueAccount, request: Request) -> str:
+    def _sidebet_problem(self, account: VenueAccount, request: Asked) -> str:
         address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
         coin = _COINS.get(address) if address is None or isinstance(address, str) else None
         if coin is not account.coin:
@@ -134,7 +159,7 @@ class Judge:
             return "A side bet is already open"
         return ""
 
-    def _round_problem(self, account: VenueAccount, request: Request) -> str:
+    def _round_problem(self, account: VenueAccount, request: Asked) -> str:
         if self._sidegames is None:
             return "Side games are not offered"
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from random import Random
 from typing import Generic, TypeVar
 
@@ -45,18 +46,19 @@ class Choice(Generic[T]):
 class Curve:
     """A continuous distribution given by quantiles, linear between them."""
 
-    __slots__ = ("_levels", "_values")
+    __slots__ = ("_levels", "_pieces")
 
     def __init__(self, points: Sequence[tuple[float, float]]) -> None:
         self._levels = [level for level, _ in points]
-        self._values = [value for _, value in points]
+        # Each piece: where it begins, its width, and the value there and the rise over it.
+        self._pieces = [
+            (low, high - low, value, top - value) for (low, value), (high, top) in pairwise(points)
+        ]
 
     def at(self, u: float) -> float:
         """Return the quantile for *u* in [0, 1)."""
-        right = bisect_right(self._levels, u)
-        low, high = self._levels[right - 1], self._levels[right]
-        share = (u - low) / (high - low)
-        return self._values[right - 1] + share * (self._values[right] - self._values[right - 1])
+        low, width, value, rise = self._pieces[bisect_right(self._levels, u) - 1]
+        return value + (u - low) / width * rise
 
 
 @lru_cache(maxsize=4096)

@@ -102,6 +102,7 @@ class Timing:
 
     def __init__(self, dice: Dice, *, steady: bool = False) -> None:
         self._dice = dice
+        self._roll = dice.roll
         self._steady = steady
         self._rugs = Deck(dice, _RUGS)
         self._link = _STEADY
@@ -181,12 +182,12 @@ class Timing:
         return gap
 
     def _small(self) -> float:
-        return _CORE.at(self._dice.roll()) * self._link.scale
+        return _CORE.at(self._roll()) * self._link.scale
 
     def _delay(self) -> float:
-        link = self._link
-        delay = self._small()
-        u = self._dice.roll()
+        link, roll = self._link, self._roll
+        delay = _CORE.at(roll()) * link.scale
+        u = roll()
         if u < link.stalls:
             return delay + _STALL.at(u / link.stalls)
         u -= link.stalls

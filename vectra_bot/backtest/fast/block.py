@@ -26,7 +26,7 @@ from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
 from vectra_bot.backtest.fast.views import FastTick
-from vectra_bot.backtest.games import Games, Played
+from vectra_bot.backtest.games import FillRow, Games, OnFill, Played, ignore_fill
 from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.errors import StrategyError, safe_error, safe_trace
 from vectra_bot.exchange.config import EvidenceDelays
@@ -34,6 +34,7 @@ from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Deal, EndedSidebet
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.ledger import Fill
 from vectra_bot.models import ActionState, GamePhase
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.embedded import DEFAULT_USERNAME
@@ -49,13 +50,7 @@ def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
         NeedsEngine: the fast driver cannot play it exactly.
         StrategyError: the strategy raised, which is the cause of this error.
     """
-    _refuse_config(config)
-    ours = getcontext()
-    setcontext(_CONTEXT.copy())
-    try:
-        return FastBlock(config).play(watch)
-    finally:
-        setcontext(ours)
+    return FastBlock(config).play(watch)
 
 
 def _refuse_config(config: PlayConfig) -> None:
@@ -81,8 +76,9 @@ def _refuse_config(config: PlayConfig) -> None:
 class FastBlock:
     """One block: our side, the venue's, the messages between them, and the steps of each game."""
 
-    def __init__(self, config: PlayConfig) -> None:
-        self.config = config
+    def __init__(self, config: PlayConfig, on_fill: OnFill = ignore_fill) -> None:
+        self.config, self._on_fill = config, on_fill
+        _refuse_config(config)
         self.exchange = exchange = config.exchange_config()
         self._ids = ids = Identities(config.seed)
         self._refusals = refusals = Refusals()
@@ -107,8 +103,16 @@ class FastBlock:
         self._mail: deque[tuple[int, Callable[[], None]]] = deque()
         self._alarm = NEVER
 
-    def play(self, watch: Watch) -> Games:
-        """Play the games of the block until *watch* ends it."""
+    def play(self, watch: Watch = never) -> Games:
+        """Play the games of the block until *watch* ends it, in the engine's decimal context."""
+        ours = getcontext()
+        setcontext(_CONTEXT.copy())
+        try:
+            return self._play(watch)
+        finally:
+            setcontext(ours)
+
+    def _play(self, watch: Watch) -> Games:
         exchange, bot = self.exchange, self.bot
         ended: FastGameData | None = None
         seed, game_id = secret(exchange, self._ids, exchange.first_game)
@@ -196,7 +200,7 @@ class FastBlock:
             return
         ledger = self.venue.ledger
         if done.fill is not None:
-            self.table.fills += 1
+            self._filled(done.fill)
             self._post(0, partial(bot.filled, order, done.fill, ledger.cash, ledger.lots))
             self._post_update(self._update_ns, partial(bot.complete, order))
             self._post_update(self._row_ns)
@@ -204,6 +208,12 @@ class FastBlock:
             placed = partial(bot.placed, order, done.bet, ledger.cash, ledger.lots)
             self._post_update(self._update_ns, placed)
         self._post(self._ack_ns, _nothing)
+
+    def _filled(self, fill: Fill) -> None:
+        self.table.fills += 1
+        kind = _TRADES.get(fill.kind, fill.kind)
+        number = self.config.first + self.bot.holdings.row
+        self._on_fill(FillRow(number, fill.tick, kind, fill.amount, fill.qty, fill.price))
 
     def _post_update(self, after_ns: int, then: Callable[[], None] | None = None) -> None:
         """Post a statement of our account: what it shows of a short is taken first."""
@@ -223,10 +233,10 @@ class FastBlock:
         """Post the trades that the venue made with our holdings, each with the cash after it."""
         ledger, bot = self.venue.ledger, self.bot
         rugged = self.venue.market.rugged
-        self.table.fills += len(deals)
         later = sum(deal.fill.amount for deal in deals)
         for deal in deals:
             later -= deal.fill.amount
+            self._filled(deal.fill)
             take = bot.force_sold if rugged else bot.sold
             self._post(0, partial(take, deal.fill, ledger.cash - later, ledger.lots))
         if deals and not rugged:
@@ -366,6 +376,9 @@ class FastBlock:
         self.bot.announced(game_id, seed, data)
         self._after_frame(next_ns)
 
+
+_TRADES = {"forced_sell": "sell", "liquidation": "sell"}
+"""The kinds of the venue's own sales on the wire."""
 
 _CONTEXT = Context(prec=60)
 """The engine's decimal context, in which a strategy's methods run."""

@@ -18,9 +18,15 @@ from vectra_bot.backtest.fast.desk import FastDesk
 from vectra_bot.backtest.fast.hooks import Hook, Hooks
 from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.backtest.fast.tally import Holdings
-from vectra_bot.backtest.fast.views import EndedGame, FastAccount, FastGame, FastHistory, NoRounds
+from vectra_bot.backtest.fast.views import (
+    EndedGame,
+    FastAccount,
+    FastActions,
+    FastGame,
+    FastHistory,
+    NoRounds,
+)
 from vectra_bot.backtest.games import Games
-from vectra_bot.engine.effects import EngineActions
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import ShortView, SidebetView
@@ -58,7 +64,7 @@ class FastBot:
         self.account = account = Account()
         self.game = FastGame(refusals)
         self.desk = FastDesk(owner, self.game, account, gate, refusals)
-        self.actions = EngineActions(self.desk)
+        self.actions = FastActions(self.desk)
         self.history = FastHistory()
         self.hooks = Hooks(strategy, refusals)
         self.holdings = Holdings(table)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.identities import Identities
@@ -42,9 +41,9 @@ class FastGameData:
 
     def expected(self, first: int, last: int) -> tuple[float, float]:
         """Return expectation and variance of holding one token from tick *first* until *last*."""
-        start, sums = self.chunk.start(self.at), self.chunk.sums()
-        mean, variance = sums[:, start + last] - sums[:, start + first]
-        return float(mean), float(variance)
+        start, (mean, variance) = self.chunk.start(self.at), self.chunk.sums()
+        first, last = start + first, start + last
+        return float(mean[last] - mean[first]), float(variance[last] - variance[first])
 
     def alone(self) -> GameBatch:
         """Return the game as a batch of one, for a scan of exits."""
@@ -60,14 +59,14 @@ class Chunk:
 
     def __init__(self, games: GameBatch) -> None:
         self.games = games
-        self._sums: NDArray[np.float64] | None = None
+        self._sums: tuple[Floats, Floats] | None = None
 
     def start(self, at: int) -> int:
         """Return where the prices of game *at* begin."""
         assert self.games.start is not None
         return int(self.games.start[at])
 
-    def sums(self) -> NDArray[np.float64]:
+    def sums(self) -> tuple[Floats, Floats]:
         """Return the running sums over all ticks of expected profit and variance of one unit held.
 
         They differ from ``fair.expected_return`` and ``fair.return_variance`` by rounding alone.
@@ -80,10 +79,15 @@ class Chunk:
                 own, start = self.games.prices_of(at), self.start(at)
                 np.minimum.accumulate(own, out=lows[start : start + len(own)])
             mean, variance = returns(prices, lows)
-            self._sums = np.zeros((2, len(prices) + 1))
-            np.cumsum(mean * prices, out=self._sums[0, 1:])
-            np.cumsum(variance * prices**2, out=self._sums[1, 1:])
+            self._sums = _running(mean * prices), _running(variance * prices**2)
         return self._sums
+
+
+def _running(values: Floats) -> Floats:
+    """Return the sum of the values before each, and of all."""
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 def returns(prices: Floats, lows: Floats) -> tuple[Floats, Floats]:

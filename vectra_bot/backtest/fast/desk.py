@@ -11,16 +11,14 @@ from attrs import define, field
 
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
+from vectra_bot.actions.limits import LEAST, MOST
 from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
-from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionState, ActionType, PlayerAction, Proof
 
-_LEAST, _MOST = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
 _PLAYED = (
     ActionType.BUY,
     ActionType.SELL,
@@ -51,6 +49,8 @@ class OpenOrders:
     @property
     def at_risk(self) -> int:
         """Return the lamports that undecided entries may already have spent."""
+        if not self.orders:
+            return 0
         return sum(
             order.amount or 0
             for order in self.undecided
@@ -79,7 +79,7 @@ class FastDesk:
     refusals: Refusals
     book: OpenOrders = field(factory=OpenOrders)
     exits: DeclaredExits = field(factory=DeclaredExits)
-    bet: int = _LEAST
+    bet: int = LEAST
     calls: int = 0
     closed: bool = False
     asked: deque[Order] = field(factory=deque)
@@ -141,7 +141,7 @@ class FastDesk:
         self, kind: ActionType, button: str, wanted: int, percentage: int | None = None
     ) -> PlayerAction:
         """Set the bet to *wanted* lamports, within the venue's limits."""
-        self.bet = min(max(wanted, _LEAST), _MOST)
+        self.bet = min(max(wanted, LEAST), MOST)
         order = self.make(kind, button)
         order.amount, order.percentage = self.bet, percentage
         order.state, order.proof = ActionState.CONFIRMED, Proof.LOCAL

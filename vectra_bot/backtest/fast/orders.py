@@ -114,12 +114,7 @@ class FastAction(PlayerAction):
     def __init__(self, order: Order) -> None:
         given = object.__setattr__
         given(self, "_order", order)
-        given(self, "action_type", order.kind)
-        given(self, "state", order.state)
-        given(self, "game_id", order.game_id)
-        given(self, "actor", order.actor)
-        given(self, "outcome", _outcome(order))
-        given(self, "proof", order.proof)
+        given(self, "state", order.state)  # of all fields the one that may change afterwards
 
     def __getattr__(self, name: str) -> Any:
         order: Order = object.__getattribute__(self, "_order")
@@ -128,13 +123,12 @@ class FastAction(PlayerAction):
             if name in _NAMES:
                 order.owner.refuse(f"the strategy reads {name} of an action")
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        value = read(order)
+        value = read(order, self.state)
         object.__setattr__(self, name, value)
         return value
 
 
-def _outcome(order: Order) -> ActionOutcome | None:
-    state = order.state
+def _outcome(order: Order, state: ActionState) -> ActionOutcome | None:
     if state.is_executed:
         paid = order.amount if order.paid is None else order.paid
         return ActionOutcome(
@@ -150,26 +144,31 @@ def _outcome(order: Order) -> ActionOutcome | None:
     )
 
 
-def _trace(order: Order) -> str | None:
+def _trace(order: Order, state: ActionState) -> str | None:
     sent = order.actor is Actor.BOT and not order.kind.is_local
-    return order.ids[1] if sent and order.state is not ActionState.DENIED else None
+    return order.ids[1] if sent and state is not ActionState.DENIED else None
 
 
 _NAMES = frozenset(one.name for one in fields(PlayerAction))
 
-_FIELDS: dict[str, Callable[[Order], Any]] = {
-    "action_id": lambda order: order.ids[0],
-    "session_id": lambda order: order.owner.session_id,
-    "player_id": lambda order: order.owner.player_id,
-    "username": lambda order: order.owner.username,
-    "button": lambda order: order.button,
-    "amount": lambda order: None if order.amount is None else to_sol(order.amount),
-    "percentage": lambda order: order.percentage,
+_FIELDS: dict[str, Callable[[Order, ActionState], Any]] = {
+    "action_id": lambda order, _: order.ids[0],
+    "session_id": lambda order, _: order.owner.session_id,
+    "game_id": lambda order, _: order.game_id,
+    "player_id": lambda order, _: order.owner.player_id,
+    "username": lambda order, _: order.owner.username,
+    "action_type": lambda order, _: order.kind,
+    "button": lambda order, _: order.button,
+    "amount": lambda order, _: None if order.amount is None else to_sol(order.amount),
+    "percentage": lambda order, _: order.percentage,
+    "outcome": _outcome,
     "trace_id": _trace,
-    "mode": lambda _: Mode.PAPER,
-    "leverage": lambda order: order.leverage,
-    "choice": lambda _: None,
-    "round_id": lambda _: None,
-    "unverified": lambda order: order.unverified,
+    "mode": lambda *_: Mode.PAPER,
+    "actor": lambda order, _: order.actor,
+    "leverage": lambda order, _: order.leverage,
+    "choice": lambda *_: None,
+    "round_id": lambda *_: None,
+    "unverified": lambda order, _: order.unverified,
+    "proof": lambda order, state: order.proof if state.is_terminal else None,
 }
-"""How each field that the driver knows is read."""
+"""How each field that the driver knows is read, of an action in a state."""

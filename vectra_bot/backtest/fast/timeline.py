@@ -39,7 +39,8 @@ class Timeline:
 
     def __init__(self, config: ExchangeConfig) -> None:
         self.now_ns = config.begins_ns
-        self._step = config.countdown_step
+        step = config.countdown_step
+        self._timers = range(rules.COOLDOWN_MS - step, 0, -step)
         dice = Dice(Identities(config.seed).dice("jitter"))
         self._timing = Timing(dice, steady=not config.jitter)
 
@@ -47,15 +48,15 @@ class Timeline:
         """Return the times of the game that is announced now, and go to the next announcement."""
         timing, announced = self._timing, self.now_ns
         timing.begin_game()
-        presale = announced
-        for timer in range(rules.COOLDOWN_MS - self._step, 0, -self._step):
-            after = timing.countdown_ms(timer)
-            if timer == rules.PRESALE_MS:
-                presale = announced + _ns(after)
+        after = {timer: timing.countdown_ms(timer) for timer in self._timers}
+        presale = announced + _ns(after[rules.PRESALE_MS])
         now = presale + _ns(timing.start_ms())
-        ticks = [now]
-        for tick in range(1, rug_tick):
-            now += _ns(timing.first_tick_ms() if tick == 1 else timing.tick_gap_ms())
+        ticks, gap_ms = [now], timing.tick_gap_ms
+        if rug_tick > 1:
+            now += _ns(timing.first_tick_ms())
+            ticks.append(now)
+        for _ in range(2, rug_tick):
+            now += int(gap_ms() * NS_PER_MS)
             ticks.append(now)
         gap = timing.rug_gap_ms(first=rug_tick == 1)
         decided = now + _ns(max(0.0, gap - rules.PRIVATE_BEFORE_RUG_MS))

@@ -1,11 +1,15 @@
 """The venue's side of the fast driver: the exchange's own market, books and verdicts, without frames.
 
-Imports exchange, game and wire (requests).
+Imports exchange and game.
 """
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import define
 
 from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.exchange.accounts import Books, VenueAccount
@@ -16,8 +20,8 @@ from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill, OpenSidebet
 from vectra_bot.game.shorts import OpenShort
 from vectra_bot.models import ActionType
-from vectra_bot.wire.requests import Request
 
+_NO_PAYLOAD: Final[Mapping[str, Any]] = MappingProxyType({})
 _KINDS = {
     ActionType.BUY: "buy",
     ActionType.SELL: "sell",
@@ -27,7 +31,20 @@ _KINDS = {
 }
 
 
-@frozen
+@define
+class OrderRequest:
+    """An order as the venue's verdict reads it."""
+
+    kind: str
+    amount: int | None
+    percentage: int | None
+    leverage: int | None
+    choice: str | None = None
+    round_id: str | None = None
+    payload: Mapping[str, Any] = _NO_PAYLOAD
+
+
+@define
 class Execution:
     """What the venue did with an order: a fill, a sidebet, or a rejection with its reason."""
 
@@ -76,10 +93,7 @@ class FastVenue:
     def execute(self, order: Order, at_ns: int) -> Execution:
         """Execute *order* at the price in force, or reject it."""
         kind = order.kind
-        request = Request(
-            event="", kind=_KINDS[kind], ack_id=None, trace_id=None, amount=order.amount,
-            percentage=order.percentage, leverage=order.leverage, payload={},
-        )  # fmt: skip
+        request = OrderRequest(_KINDS[kind], order.amount, order.percentage, order.leverage)
         market, account = self.market, self.account
         verdict = self._judge.judge(account, request)
         if verdict.reason:

@@ -13,15 +13,19 @@ from typing import Any, overload
 
 from attrs import define
 
+from vectra_bot.backtest.fast.desk import FastDesk
 from vectra_bot.backtest.fast.orders import Refusals
+from vectra_bot.engine.effects import EngineActions
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
 from vectra_bot.game.fair import server_seed_hash
+from vectra_bot.game.holdings import ShortView, SidebetView
+from vectra_bot.game.lots import Lot
 from vectra_bot.game.rounds import Rounds, SideGamesView
 from vectra_bot.game.state import GameState, GameView, Prices, volatility_of
 from vectra_bot.game.view import AccountView, PositionView, multiple
-from vectra_bot.models import GamePhase, GameSummary, GameTick, PlayerState
+from vectra_bot.models import GamePhase, GameSummary, GameTick, PlayerAction, PlayerState
 from vectra_bot.strategy import HISTORY_GAMES
 
 
@@ -149,34 +153,63 @@ class FastTick(GameTick):
 class FastPosition(PositionView):
     """Our position, read without a look-up at each tick."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_account", "_cost", "_leveraged", "_lots", "_qty")
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._account = account
+        self._lots: list[Lot] | None = None
 
     def __bool__(self) -> bool:
         return bool(self._account.lots)
 
     def multiple(self, price: float) -> float:
-        return multiple(self._account, price)
+        account = self._account
+        if account.lots is not self._lots:  # the driver replaces the list with every change
+            self._lots, self._leveraged = account.lots, account.leveraged
+            self._qty, self._cost = account.qty, account.cost
+        if self._leveraged or not self._cost:
+            return multiple(account, price)
+        return self._qty * price / self._cost
 
 
 class FastAccount(AccountView):
     """Our money; the venue's own totals give the block to the engine."""
 
-    __slots__ = ("_refusals", "position")
+    __slots__ = ("_account", "_refusals", "position")
 
     position: FastPosition
 
     def __init__(self, account: Account, refusals: Refusals) -> None:
         super().__init__(account)
-        self._refusals = refusals
+        self._account, self._refusals = account, refusals
         self.position = FastPosition(account)
+
+    @property
+    def sidebet(self) -> SidebetView | None:
+        return self._account.sidebet
+
+    @property
+    def short(self) -> ShortView | None:
+        return self._account.short
 
     @property
     def state(self) -> PlayerState:
         self._refusals.refuse("the strategy reads the account's state")
+
+
+class FastActions(EngineActions):
+    """The methods to act with; what is pending is read without a look-up at each tick."""
+
+    __slots__ = ("_desk",)
+
+    def __init__(self, desk: FastDesk) -> None:
+        super().__init__(desk)
+        self._desk = desk
+
+    @property
+    def pending(self) -> tuple[PlayerAction, ...]:
+        return self._desk.pending()
 
 
 class NoRounds(SideGamesView):
