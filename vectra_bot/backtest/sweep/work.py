@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_LOOK_S: Final = 0.5  # how soon a worker notices that its parent has ended
 _CONNECT_S: Final = 10  # until a scheduler counts as unreachable
 
 
@@ -132,7 +134,11 @@ class Workers:
         import joblib
 
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        found = parallel(joblib.delayed(_played)(task) for task in tasks)
+        if self.backend == "loky":
+            play = partial(joblib.delayed(_played_by_child), parent=os.getpid())
+        else:  # workers of a cluster are not this process's children
+            play = joblib.delayed(_played)
+        found = parallel(play(task) for task in tasks)
         try:
             with contextlib.closing(found):
                 yield from found
@@ -146,7 +152,7 @@ class Workers:
         """Return what backends raise where a worker died."""
         if self.backend != "dask":
             return (BrokenExecutor,)
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         return (KilledWorker, CommClosedError)
@@ -240,10 +246,27 @@ def _loaded(spec: str, code: str) -> StrategySource:
 
 
 def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
-    if multiprocessing.parent_process() is not None:
-        with contextlib.suppress(ValueError):  # in a thread of a Dask worker
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
     return task.key, task.play()
+
+
+def _played_by_child(task: ChunkTask, parent: int) -> tuple[ChunkKey, bytes]:
+    """Play in a process that the process *parent* started, or in *parent* itself."""
+    if os.getpid() != parent:
+        _belong_to(parent)
+    return _played(task)
+
+
+@cache
+def _belong_to(parent: int) -> None:
+    """Let this process end with its *parent*, however that ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: int) -> None:
+    while os.getppid() == parent:
+        threading.Event().wait(_LOOK_S)
+    os._exit(1)
 
 
 __all__ = ["ChunkTask", "Workers", "code_of", "given_settings", "needed", "package_digest"]
