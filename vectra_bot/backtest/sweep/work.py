@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from functools import cache, partial
@@ -138,15 +140,17 @@ class Workers:
             play = partial(joblib.delayed(_played_by_child), parent=os.getpid())
         else:  # workers of a cluster are not this process's children
             play = joblib.delayed(_played)
-        found = parallel(play(task) for task in tasks)
-        try:
-            with contextlib.closing(found):
-                yield from found
-        except self._lost() as error:
-            raise StrategyError(
-                f"a worker died or was lost ({type(error).__name__}): is there enough memory? What was "
-                "finished is kept; the same command continues"
-            ) from error
+        with warnings.catch_warnings():
+            # That a stopped sweep cancels tasks: its report says what is unfinished.
+            warnings.filterwarnings("ignore", r"\d+ tasks which were still", UserWarning)
+            try:
+                with contextlib.closing(parallel(play(task) for task in tasks)) as found:
+                    yield from found
+            except self._lost() as error:
+                raise StrategyError(
+                    f"a worker died or was lost ({type(error).__name__}): is there enough memory? What was "
+                    "finished is kept; the same command continues"
+                ) from error
 
     def _lost(self) -> tuple[type[Exception], ...]:
         """Return what backends raise where a worker died."""
@@ -165,12 +169,14 @@ class Workers:
     def _client(self) -> Iterator[None]:
         distributed = needed("distributed", "dask")
         if self.scheduler is None:
-            cluster: Any = distributed.LocalCluster(
-                n_workers=self.jobs,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-            )
+            with _without_interrupts():
+                cluster: Any = distributed.LocalCluster(
+                    n_workers=self.jobs,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.ERROR,
+                )
         else:
             cluster = contextlib.nullcontext(self.scheduler)
         with cluster as address:
@@ -183,6 +189,19 @@ class Workers:
                 ) from error
             with client:
                 yield
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, as it is for the process that waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def needed(module: str, extra: str) -> Any:
