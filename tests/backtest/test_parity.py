@@ -93,7 +93,7 @@ SCRIPTS = st.dictionaries(st.one_of(TICKS, TICKS, TICKS, MOMENTS), ASKED, min_si
 
 
 def assert_equal(fast: Games, event: Games) -> None:
-    """Every column and every total is the same; sums of expectations but for their rounding."""
+    """Every column and every total is the same; sums of expectations differ by rounding alone."""
     for name in COLUMNS:
         ours, theirs = getattr(fast, name), getattr(event, name)
         if name in ("expected", "variance"):

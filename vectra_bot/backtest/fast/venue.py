@@ -58,7 +58,7 @@ class FastVenue:
 
     @property
     def shows_short(self) -> bool:
-        """Whether rows of the leaderboard show a short of ours, or will."""
+        """Whether rows of the leaderboard show our short, or will."""
         return self.ledger.short is not None or self._staged[0] is not None
 
     def value(self, short: OpenShort) -> int:
