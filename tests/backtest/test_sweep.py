@@ -87,6 +87,18 @@ def counts(report: SweepReport) -> tuple[int, int, int, int]:
     return found.total, found.played, found.reused, found.corrupt
 
 
+def group_ends(group: int, within_s: float = 10) -> bool:
+    """Return whether all processes of a group end within some seconds."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_every_set_is_played_and_ranked(report: SweepReport) -> None:
     """All sets but the refused ones have figures, the most profitable first; the refused ones are said."""
     assert counts(report) == (6, 6, 0, 0)
@@ -387,10 +399,13 @@ def test_a_killed_sweep_continues(report: SweepReport, config: SweepConfig, tmp_
         "--range", "held=3,9", "--games", "5", "--chunk", "2", "--seed", "11", "--jobs", "2",
         "--walk-forward", "2", "--out", str(out), "--json",
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         while len(chunk_files(out)) < 2 and process.poll() is None:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
+    assert group_ends(process.pid)  # its workers end as well
     kept = {path: path.stat().st_ino for path in chunk_files(out)}
 
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -177,4 +177,6 @@ def test_ctrl_c_reports_what_was_finished(tmp_path: Path) -> None:
     assert found["variants"]
     assert found["unfinished"] > 0
     assert found["unfinished"] + len(found["variants"]) == found["sets"] == 50
-    assert found["chunks"]["played"] >= 5
+    assert (
+        found["chunks"]["played"] >= 4
+    )  # the fifth may have been interrupted before it was counted

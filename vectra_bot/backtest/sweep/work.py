@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import multiprocessing
+import logging
+import os
 import signal
+import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_LOOK_S: Final = 0.5  # how soon a worker notices that its parent has ended
 _CONNECT_S: Final = 10  # until a scheduler counts as unreachable
 
 
@@ -132,15 +136,21 @@ class Workers:
         import joblib
 
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        found = parallel(joblib.delayed(_played)(task) for task in tasks)
-        try:
-            with contextlib.closing(found):
-                yield from found
-        except self._lost() as error:
-            raise StrategyError(
-                f"a worker died or was lost ({type(error).__name__}): is there enough memory? What was "
-                "finished is kept; the same command continues"
-            ) from error
+        if self.backend == "loky":
+            play = partial(joblib.delayed(_played_by_child), parent=os.getpid())
+        else:  # workers of a cluster are not this process's children
+            play = joblib.delayed(_played)
+        with warnings.catch_warnings():
+            # That a stopped sweep cancels tasks: its report says what is unfinished.
+            warnings.filterwarnings("ignore", r"\d+ tasks which were still", UserWarning)
+            try:
+                with contextlib.closing(parallel(play(task) for task in tasks)) as found:
+                    yield from found
+            except self._lost() as error:
+                raise StrategyError(
+                    f"a worker died or was lost ({type(error).__name__}): is there enough memory? What was "
+                    "finished is kept; the same command continues"
+                ) from error
 
     def _lost(self) -> tuple[type[Exception], ...]:
         """Return what backends raise where a worker died."""
@@ -159,12 +169,14 @@ class Workers:
     def _client(self) -> Iterator[None]:
         distributed = needed("distributed", "dask")
         if self.scheduler is None:
-            cluster: Any = distributed.LocalCluster(
-                n_workers=self.jobs,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-            )
+            with _without_interrupts():
+                cluster: Any = distributed.LocalCluster(
+                    n_workers=self.jobs,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.ERROR,
+                )
         else:
             cluster = contextlib.nullcontext(self.scheduler)
         with cluster as address:
@@ -177,6 +189,19 @@ class Workers:
                 ) from error
             with client:
                 yield
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, as it is for the process that waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def needed(module: str, extra: str) -> Any:
@@ -240,10 +265,27 @@ def _loaded(spec: str, code: str) -> StrategySource:
 
 
 def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
-    if multiprocessing.parent_process() is not None:
-        with contextlib.suppress(ValueError):  # in a thread of a Dask worker
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
     return task.key, task.play()
+
+
+def _played_by_child(task: ChunkTask, parent: int) -> tuple[ChunkKey, bytes]:
+    """Play in a process that the process *parent* started, or in *parent* itself."""
+    if os.getpid() != parent:
+        _belong_to(parent)
+    return _played(task)
+
+
+@cache
+def _belong_to(parent: int) -> None:
+    """Let this process end with its *parent*, however that ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: int) -> None:
+    while os.getppid() == parent:
+        threading.Event().wait(_LOOK_S)
+    os._exit(1)
 
 
 __all__ = ["ChunkTask", "Workers", "code_of", "given_settings", "needed", "package_digest"]
