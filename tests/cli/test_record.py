@@ -20,7 +20,7 @@ REPORT_KEYS = {
     "games_failed", "games_unverified", "games_missed", "ticks", "backfilled", "missing_ticks", "gaps",
     "connections", "reconnects", "frames", "lost_frames", "quarantined", "unknown_events", "alerts",
     "failed_games", "history_games", "sidebet_rows", "format", "format_expected", "plugin_errors",
-    "recovered",
+    "hook_times", "recovered",
     "unfinished",
 }  # fmt: skip
 

@@ -116,7 +116,7 @@ class _Lines:
 def _print(report: RecordReport) -> None:
     from vectra_bot.cli.games import games_by_verdict, print_failed
     from vectra_bot.cli.tables import print_pairs
-    from vectra_bot.report.text import Copyable, next_query, unfinished
+    from vectra_bot.report.text import Copyable, next_query, slow_hooks, unfinished
 
     games = f"{report.games}: {games_by_verdict(report.to_json())}"
     ticks = (
@@ -137,6 +137,7 @@ def _print(report: RecordReport) -> None:
             ("History", f"{report.history_games} games, {report.sidebet_rows} sidebet rows"),
             ("Alerts", str(report.alerts)),
             ("Format", wire_format),
+            *slow_hooks(report.hook_times),
             *unfinished(report.unfinished),
             ("Store", Copyable(report.store)),
             ("Journal", Copyable(report.journal)),

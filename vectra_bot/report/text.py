@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from vectra_bot.redaction import clean
+from vectra_bot.report.latencies import HookFigures
 from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.results import Report
 from vectra_bot.store.location import default_store
@@ -268,7 +269,13 @@ def _slow(report: Report) -> Pairs:
         where = f"{calls.longest_ms:.0f} ms at tick {calls.tick} of game {calls.game_id}"
         text = f"{calls.callback} took longer than a tick {_times(calls.count)}, at most {where}"
         rows.append(("Slow", f"{text}: a live venue continues for {calls.ticks} ticks meanwhile"))
-    for hook in report.hook_times:
+    return [*rows, *slow_hooks(report.hook_times)]
+
+
+def slow_hooks(times: Iterable[HookFigures]) -> Pairs:
+    """Return a row for each hook of a plugin that is slow."""
+    rows: Pairs = []
+    for hook in times:
         if hook.slow:
             text = f"{hook.mean_ms:.1f} ms on average, {hook.longest_ms:.0f} ms at most"
             total = f"{hook.total_ms / 1000:.1f} s in {hook.calls} calls"

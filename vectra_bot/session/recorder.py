@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import Clock, SessionClock
@@ -28,6 +28,7 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.report.latencies import HookFigures, hook_figures
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig
 from vectra_bot.session.header import SessionPlan, new_session_id
@@ -68,6 +69,7 @@ class RecordReport:
         sidebet_rows: rows of sidebets in them.
         format: the venue's wire format, None before a history was seen.
         format_expected: False if another format was requested.
+        hook_times: time of the plugins' hooks; it does not count when reports are compared.
         unfinished: what a stop left undone, one line each.
     """
 
@@ -101,6 +103,7 @@ class RecordReport:
     plugin_errors: dict[str, int]
     recovered: list[str]
     unfinished: list[str]
+    hook_times: tuple[HookFigures, ...] = field(default=(), eq=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data."""
@@ -244,6 +247,7 @@ class _Recording:
             format=found,
             format_expected=expected is None or found in (None, expected),
             plugin_errors=dict(sorted(shell.engine.plugin_errors.items())),
+            hook_times=hook_figures(shell.engine.plugins.hook_times),
             recovered=recovered,
             unfinished=list(shell.unfinished),
         )
