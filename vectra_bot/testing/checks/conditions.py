@@ -34,8 +34,12 @@ _KEPT = (
 _KEPT_PREFIXES = ("LC_", "PYTHON", "VECTRA", "XDG_", "DYLD_", "COV", "CONDA")
 _CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
 _FORMATTED = ("gmtime", "localtime", "ctime")
+_SIZES = range(16, 512, 16)
 _SLOW_S = 0.002
 _SLOW_MESSAGES = 600
+
+
+_ballast: list[bytes] = []
 
 
 class Condition(StrEnum):
@@ -94,6 +98,8 @@ def apply(condition: Condition) -> Applied:
             _lean_chance(high=True)
         case Condition.ENVIRONMENT:
             _clear_environment()
+        case Condition.HASH:
+            _move_addresses(int(os.environ.get("PYTHONHASHSEED") or 1))
         case Condition.SLOW:
             return Applied(partial(_pause, time.sleep))
         case _:
@@ -104,6 +110,12 @@ def apply(condition: Condition) -> Applied:
 def reorder_addresses(namespace: dict[str, Any]) -> None:
     """Let the module with *namespace* see other addresses of objects: ``id`` in another order."""
     namespace.setdefault("id", lambda thing: id(thing) ^ 0x5A5A5A50)
+
+
+def _move_addresses(number: int) -> None:
+    """Use up memory of every small size, so that objects have other addresses, which order sets."""
+    for size in _SIZES:
+        _ballast.extend(bytes(size - 8) for _ in range(number))
 
 
 def _pause(sleep: Callable[[float], None], messages: int) -> None:
