@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import partial, wraps
 from types import MappingProxyType
@@ -83,8 +83,13 @@ class Applied:
     on_message: Callable[[int], None] | None = None
 
 
-def apply(condition: Condition) -> Applied:
-    """OtherFuture this process as *condition* says; it cannot be undone."""
+def apply(condition: Condition, kept: Collection[str] = ()) -> Applied:
+    """Change this process as *condition* says; it cannot be undone.
+
+    Args:
+        condition: what to change.
+        kept: environment variables to keep, because parameters refer to them.
+    """
     match condition:
         case Condition.CLOCK_OTHER:
             return _move_clock(0, ahead_s=3 * 86_400 + 43_019)
@@ -97,7 +102,7 @@ def apply(condition: Condition) -> Applied:
         case Condition.CHANCE_HIGH:
             _lean_chance(high=True)
         case Condition.ENVIRONMENT:
-            _clear_environment()
+            _clear_environment(kept)
         case Condition.HASH:
             _move_addresses(int(os.environ.get("PYTHONHASHSEED") or 1))
         case Condition.SLOW:
@@ -123,9 +128,9 @@ def _pause(sleep: Callable[[float], None], messages: int) -> None:
         sleep(_SLOW_S)
 
 
-def _clear_environment() -> None:
-    for name in list(os.environ):
-        if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
+def _clear_environment(kept: Collection[str]) -> None:
+    for name in set(os.environ).difference(_KEPT, kept):
+        if not name.startswith(_KEPT_PREFIXES):
             del os.environ[name]
     os.environ["USER"] = "somebody"
 

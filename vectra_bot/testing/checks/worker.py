@@ -149,6 +149,7 @@ class Worker:
                 self._write(Outcome(number, error=why))
             return
         try:
+            os.dup2(1, 2)  # what the strategy logs is dropped like what it prints
             _limit_time()
             for outcome in work():
                 self._write(outcome)
@@ -185,7 +186,9 @@ class Worker:
                 yield self._play_shapes(number, task)
 
     def _play_session(self, number: int, task: Session) -> Iterator[Outcome]:
-        applied = Applied() if task.condition is None else apply(task.condition)
+        given = self._orders.settings.values()
+        kept = [text.removeprefix("env:") for text in given if text.startswith("env:")]
+        applied = Applied() if task.condition is None else apply(task.condition, kept)
         watch = SourceWatch(self._orders.began_ns) if task.watch else None
         terms = self._terms(
             on_message=applied.on_message,
