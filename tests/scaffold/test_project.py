@@ -50,7 +50,7 @@ def test_its_entry_point_names_its_class(kind: ProjectKind, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_their_code_passes_the_type_checker(tmp_path: Path) -> None:
-    """What a user learns from is typed strictly, tests included; one run for both."""
+    """What a user learns from is typed strictly, tests included; one run, of half a minute, for both."""
     made = [write_project(Project(kind, f"fresh-{kind}"), tmp_path) for kind in ProjectKind]
     packages = [f"{folder}/{folder.name.replace('-', '_')}" for folder in made]
     tests = [str(path) for folder in made for path in folder.glob("tests/*.py")]

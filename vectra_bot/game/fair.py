@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import sqrt
 
@@ -193,6 +194,7 @@ def play_game(server_seed: str, game_id: str, version: str = rules.LAW_VERSION) 
         179
     """
     check_version(version)
+    sys.audit("vectra_bot.play_game", server_seed, game_id)
     r = draws(generator_key(server_seed, game_id)).__next__
     price = rules.START_PRICE
     prices = [price]

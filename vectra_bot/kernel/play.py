@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 
 from vectra_bot.game import fair, rules
 from vectra_bot.game.fair import FairGame
@@ -26,6 +27,7 @@ def play_game(server_seed: str, game_id: str, version: str = rules.LAW_VERSION) 
     if law is None:
         return fair.play_game(server_seed, game_id, version)
     fair.check_version(version)
+    sys.audit("vectra_bot.play_game", server_seed, game_id)
     return _played(law, key_bytes(server_seed, game_id), version)
 
 

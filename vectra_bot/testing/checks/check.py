@@ -15,10 +15,10 @@ from vectra_bot.params import Parameter, parameters
 from vectra_bot.strategy import require_callback
 from vectra_bot.testing.checks import judge
 from vectra_bot.testing.checks.conditions import Condition
-from vectra_bot.testing.checks.files import Reading
 from vectra_bot.testing.checks.futures import OtherFuture, plan_changes
 from vectra_bot.testing.checks.play import PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyCheck
+from vectra_bot.testing.checks.sources import Reading
 from vectra_bot.testing.checks.suspects import NAMES, suspects
 from vectra_bot.testing.checks.worker import (
     Changes,
@@ -115,7 +115,7 @@ class _Plays:
 
     @property
     def readings(self) -> list[Reading]:
-        """Return the files with games of the future that were read."""
+        """Return the games that it had before they were over."""
         return [r for outcome in self.by_condition[Condition.PROCESS] for r in outcome.readings]
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import partial, wraps
 from types import MappingProxyType
@@ -34,8 +34,12 @@ _KEPT = (
 _KEPT_PREFIXES = ("LC_", "PYTHON", "VECTRA", "XDG_", "DYLD_", "COV", "CONDA")
 _CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
 _FORMATTED = ("gmtime", "localtime", "ctime")
+_SIZES = range(16, 512, 16)
 _SLOW_S = 0.002
 _SLOW_MESSAGES = 600
+
+
+_ballast: list[bytes] = []
 
 
 class Condition(StrEnum):
@@ -79,8 +83,13 @@ class Applied:
     on_message: Callable[[int], None] | None = None
 
 
-def apply(condition: Condition) -> Applied:
-    """OtherFuture this process as *condition* says; it cannot be undone."""
+def apply(condition: Condition, kept: Collection[str] = ()) -> Applied:
+    """Change this process as *condition* says; it cannot be undone.
+
+    Args:
+        condition: what to change.
+        kept: environment variables to keep, because parameters refer to them.
+    """
     match condition:
         case Condition.CLOCK_OTHER:
             return _move_clock(0, ahead_s=3 * 86_400 + 43_019)
@@ -93,7 +102,9 @@ def apply(condition: Condition) -> Applied:
         case Condition.CHANCE_HIGH:
             _lean_chance(high=True)
         case Condition.ENVIRONMENT:
-            _clear_environment()
+            _clear_environment(kept)
+        case Condition.HASH:
+            _move_addresses(int(os.environ.get("PYTHONHASHSEED") or 1))
         case Condition.SLOW:
             return Applied(partial(_pause, time.sleep))
         case _:
@@ -106,14 +117,20 @@ def reorder_addresses(namespace: dict[str, Any]) -> None:
     namespace.setdefault("id", lambda thing: id(thing) ^ 0x5A5A5A50)
 
 
+def _move_addresses(number: int) -> None:
+    """Use up memory of every small size, so that objects have other addresses, which order sets."""
+    for size in _SIZES:
+        _ballast.extend(bytes(size - 8) for _ in range(number))
+
+
 def _pause(sleep: Callable[[float], None], messages: int) -> None:
     if messages < _SLOW_MESSAGES:
         sleep(_SLOW_S)
 
 
-def _clear_environment() -> None:
-    for name in list(os.environ):
-        if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
+def _clear_environment(kept: Collection[str]) -> None:
+    for name in set(os.environ).difference(_KEPT, kept):
+        if not name.startswith(_KEPT_PREFIXES):
             del os.environ[name]
     os.environ["USER"] = "somebody"
 

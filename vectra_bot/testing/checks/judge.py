@@ -9,10 +9,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from vectra_bot.testing.checks.conditions import WORDS, Condition
-from vectra_bot.testing.checks.files import Reading
 from vectra_bot.testing.checks.futures import OtherFuture
 from vectra_bot.testing.checks.play import PLAY_LIMIT_S, Failure, PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyProblem, divergence
+from vectra_bot.testing.checks.sources import Reading
 from vectra_bot.testing.checks.worker import Outcome
 
 _AGAIN = (
@@ -117,17 +117,21 @@ def judge_determinism(
 
 
 def judge_readings(findings: Findings, base: Base, readings: Iterable[Reading]) -> None:
-    """Report files that have games before these are played."""
-    for reading in readings:
-        first = next((d for d in base.first.decisions if d.game_id == reading.knows), None)
+    """Report games that the strategy had before they were over: the first, and the first of each file."""
+    for reading in {reading.source: reading for reading in reversed(list(readings))}.values():
+        decisions = base.first.decisions
+        informed = [one for one in decisions if one.game_id == reading.knows] or decisions
+        first = informed[0] if informed else None
         findings.add(
             CheckKind.LOOKAHEAD,
-            f"it reads {reading.path}, which has the game {reading.knows} before that is played",
+            f"it reads {reading.source}, which has the game {reading.knows} before that is over"
+            if reading.source
+            else f"it computes the game {reading.knows} from its secret seed before that is over",
             game=reading.game if first is None else first.game,
-            game_id=reading.knows,
+            game_id=reading.knows if first is None else first.game_id,
             tick=reading.tick if first is None else first.tick,
             decision=None if first is None else first.what,
-            detail={"file": reading.path},
+            detail={"file": reading.source} if reading.source else {},
         )
 
 

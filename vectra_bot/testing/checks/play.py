@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from time import process_time
+from time import monotonic, process_time
 from typing import TypeGuard
 
 import attrs
@@ -48,6 +48,9 @@ CROWD = 30
 
 PLAY_LIMIT_S = 4
 """A play ends after this time of the processor; plays of slow strategies are compared as far as they go."""
+
+WAIT_LIMIT_S = 20
+"""A play ends after this time in any case."""
 
 _LONG_STEP_MS = 5_000
 
@@ -172,7 +175,7 @@ class RunningPlay:
 
     async def run(self, terms: Terms) -> None:
         """Bring the venue's messages to the engine until the games are over, or the time."""
-        end = process_time() + PLAY_LIMIT_S
+        end, latest = process_time() + PLAY_LIMIT_S, monotonic() + WAIT_LIMIT_S
         async with contextlib.aclosing(aiter(self.venue.feed)) as items:
             async for item in items:
                 if terms.on_message is not None:
@@ -181,7 +184,7 @@ class RunningPlay:
                     self.seen.append(hashlib.blake2b(item.raw.encode(), digest_size=6).hexdigest())
                 await self._take(decode(item) if isinstance(item, Frame) else item)
                 self.lengths[self.number] = self.engine.game.tick
-                self.cut = process_time() > end
+                self.cut = process_time() > end or monotonic() > latest
                 if (
                     self.cut
                     or self.failure is not None

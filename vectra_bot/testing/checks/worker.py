@@ -26,10 +26,10 @@ from vectra_bot.errors import ConfigError, InputError, VectraError, safe_error
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.strategy import Strategy
 from vectra_bot.testing.checks.conditions import Applied, Condition, apply, reorder_addresses
-from vectra_bot.testing.checks.files import FileWatch, Reading
 from vectra_bot.testing.checks.futures import Futures, OtherFuture
 from vectra_bot.testing.checks.play import PlayRecord, Terms, play
 from vectra_bot.testing.checks.shapes import Broken, play_shapes
+from vectra_bot.testing.checks.sources import Reading, SourceWatch
 
 TIME_LIMIT_S = 60
 """After this time a task is ended: it hangs. A play ends by itself after its own limit."""
@@ -46,7 +46,7 @@ class Session(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         condition: what is changed before the strategy is imported; None for nothing.
-        watch: whether the files that it reads are noted.
+        watch: whether it is noted which files it reads and which games it computes.
     """
 
     condition: Condition | None = None
@@ -97,7 +97,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         broken: prices at which the strategy raises.
         refused: whether that is the strategy's own refusal of its parameters.
         skipped: why nothing was done.
-        readings: files that the strategy read.
+        readings: games that the strategy had before they were over.
     """
 
     task: int
@@ -149,6 +149,7 @@ class Worker:
                 self._write(Outcome(number, error=why))
             return
         try:
+            os.dup2(1, 2)  # what the strategy logs is dropped like what it prints
             _limit_time()
             for outcome in work():
                 self._write(outcome)
@@ -185,8 +186,10 @@ class Worker:
                 yield self._play_shapes(number, task)
 
     def _play_session(self, number: int, task: Session) -> Iterator[Outcome]:
-        applied = Applied() if task.condition is None else apply(task.condition)
-        watch = FileWatch(self._orders.began_ns) if task.watch else None
+        given = self._orders.settings.values()
+        kept = [text.removeprefix("env:") for text in given if text.startswith("env:")]
+        applied = Applied() if task.condition is None else apply(task.condition, kept)
+        watch = SourceWatch(self._orders.began_ns) if task.watch else None
         terms = self._terms(
             on_message=applied.on_message,
             staging=None if watch is None else watch.stage,

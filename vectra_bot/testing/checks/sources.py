@@ -1,12 +1,19 @@
-"""Files that a strategy reads, searched for the games that it is about to play."""
+"""Where a strategy could have the games of a play from: files that it reads, and games that it computes.
+
+Both are audit events of Python: each file that is opened, and ``vectra_bot.play_game`` for each game that is
+computed.
+"""
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -24,27 +31,30 @@ MAX_BYTES = 64 * 2**20
 
 _PRICES = 3
 _LONG = 12  # characters of a price that no other number has by chance
+_RUGS = 3  # rug ticks in a row that no other file has by chance
+_GZIP = b"\x1f\x8b"
+_OPENING = ("open", "sqlite3.connect")
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A file with games of the future that the strategy reads.
+    """A game that a strategy had before it was over.
 
     Attributes:
-        path: the file.
-        game: number of the game in which it was first opened, 0 while the strategy was imported.
-        tick: the tick at which it was first opened.
-        knows: the game of the play that it has.
+        source: the file that it was read from; empty if it was computed from the secret seed.
+        game: number of the game in which that was, 0 while the strategy was imported.
+        tick: the tick at which that was.
+        knows: id of the game that it had.
     """
 
-    path: str
+    source: str
     game: int
     tick: int
     knows: str
 
 
 @define
-class FileWatch:
-    """Notes which files this process opens, from now to its end.
+class SourceWatch:
+    """Notes the files that this process opens and the games that it computes, from now to its end.
 
     Attributes:
         before_ns: files that are younger were written by the check's own plays; nanoseconds since the epoch.
@@ -52,67 +62,90 @@ class FileWatch:
 
     before_ns: int
     _opened: dict[str, tuple[int, int]] = field(factory=dict)
+    _computed: dict[tuple[object, ...], tuple[int, int]] = field(factory=dict)
     _games: list[tuple[str, str, FairGame]] = field(factory=list)
-    _at: tuple[int, int] = (0, 0)
+    _running: RunningPlay | None = None
+    _ours: bool = False
 
     def __attrs_post_init__(self) -> None:
         sys.addaudithook(self._note)
 
     def stage(self, number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
         """Choose the game of the seed, and remember it."""
+        self._ours = True
         _, game = as_committed(number, seed, game_id)
+        self._ours = False
         self._games.append((seed, game_id, game))
         return seed, game
 
     def look(self, running: RunningPlay) -> bool:
-        """Note where the play is; never end it."""
-        self._at = (running.number, running.engine.game.tick)
+        """Take note of the play; never end it."""
+        self._running = running
         return False
 
     def readings(self, module: ModuleType) -> Iterator[Reading]:
-        """Yield the files with games of the play; *module* is the strategy's, whose source counts as one."""
+        """Yield the games that it had before they were over; *module* is the strategy's own file."""
         if module.__file__ is not None:
             self._opened[os.path.realpath(module.__file__)] = (0, 0)
         for path, (game, tick) in list(self._opened.items()):
             knows = self._known(path)
             if knows:
                 yield Reading(path, game, tick, knows)
+        for number, (seed, game_id, _) in enumerate(self._games, 1):
+            game, tick = self._computed.get((seed, game_id), (number + 1, 0))
+            if game <= number:
+                yield Reading("", game, tick, game_id)
+
+    @property
+    def _at(self) -> tuple[int, int]:
+        """Return game and tick, zeros before the play."""
+        running = self._running
+        return (0, 0) if running is None else (running.number, running.engine.game.tick)
 
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str):
+        if event in _OPENING and isinstance(arguments[0], str):
             path = os.path.realpath(arguments[0])
-            if not path.startswith(_ours()):
+            if not path.startswith(_known_folders()):
                 self._opened.setdefault(path, self._at)
+        elif event == "vectra_bot.play_game" and not self._ours:
+            self._computed.setdefault(arguments, self._at)
 
     def _known(self, path: str) -> str:
         """Return the id of a game of the play that the file at *path* has; empty if there is none."""
         content = b""
-        with suppress(OSError):
+        with suppress(OSError, EOFError, zlib.error):
             about = Path(path).stat()
             if about.st_mtime_ns < self.before_ns and about.st_size <= MAX_BYTES:
                 content = Path(path).read_bytes()
-        for seed, game_id, game in self._games if content else ():
+                content = gzip.decompress(content) if content.startswith(_GZIP) else content
+        if not content:
+            return ""
+        for seed, game_id, game in self._games:
             if any(mark in content for mark in _marks(seed, game_id, game)):
                 return game_id
-        return ""
+        rugs = [game.rug_tick for _, _, game in self._games]
+        return self._games[0][1] if _has_in_a_row(content, rugs) else ""
 
 
 def _marks(seed: str, game_id: str, game: FairGame) -> Iterator[bytes]:
     """Yield bytes that only a file with this game has."""
     yield seed.encode()
     yield game_id.encode()
-    exact = [price for price in game.prices[1:] if len(repr(price)) >= _LONG]
+    exact = [price for price in (*game.prices[1:], game.peak) if len(repr(price)) >= _LONG]
     for price in exact[-_PRICES:]:
         yield repr(price).encode()
         yield struct.pack("<d", price)
 
 
-def _ours() -> tuple[str, ...]:
-    """Return the folders of Python, of installed distributions and of this package."""
+def _has_in_a_row(content: bytes, rugs: Sequence[int]) -> bool:
+    """Return whether *content* has the first rug ticks as numbers in a row."""
+    numbers = rb"\b\D{1,40}\b".join(str(rug).encode() for rug in rugs[:_RUGS])
+    return len(rugs) >= _RUGS and re.search(rb"\b" + numbers + rb"\b", content) is not None
+
+
+def _known_folders() -> tuple[str, ...]:
+    """Return the folders of Python, of installed distributions, of this package and of the system."""
     paths = sysconfig.get_paths()
     folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders |= {str(Path(file).parent) for file in (vectra_bot.__file__,) if file}
     return (*(os.path.realpath(folder) + os.sep for folder in folders), "/proc/", "/sys/", "/dev/")
-
-
-__all__ = ["FileWatch", "Reading"]
