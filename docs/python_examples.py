@@ -51,8 +51,8 @@ print(played.pnl_per_game, played.pnl_interval, played.luck)
 assert len(played.df()) == 200  # one row for each game
 
 # %% BacktestReport
-assert played.games == 200
-assert played.left_out == 0
+assert isinstance(played, vectra_bot.BacktestReport)
+assert played.not_played == 0
 Path("backtest.html").write_text(played.to_html(), encoding="utf-8")
 
 # %% compare
@@ -60,11 +60,11 @@ compared = vectra_bot.compare(Early, "watch", games=200, seed=7)
 print(compared)
 
 # %% Comparison
-assert compared.baseline == "Early"
+assert isinstance(compared, vectra_bot.Comparison)
 assert compared.comparisons == 1
 
 # %% Variant
-nothing = compared.variants[1]
+nothing: vectra_bot.Variant = compared.variants[1]
 assert nothing.bets == 0
 print(nothing.difference, nothing.difference_interval, nothing.p_corrected)
 

@@ -354,7 +354,7 @@ class _Names(ModuleType):
     """The package, in which ``backtest`` is the function although a room has the same name."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute, but for the room, which the import system sets when it is loaded."""
+        """Set an attribute, except the room, which the import system sets when it is loaded."""
         if name != "backtest" or not isinstance(value, ModuleType):
             super().__setattr__(name, value)
 

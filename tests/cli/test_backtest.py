@@ -30,7 +30,7 @@ def test_backtest_json(buyer: str, capsys: pytest.CaptureFixture[str], tmp_path:
     data = json.loads(capsys.readouterr().out)
 
     assert code == 0
-    assert (data["games"], data["seed"], data["left_out"]) == (30, 7, 0)
+    assert (data["games"], data["seed"], data["not_played"]) == (30, 7, 0)
     assert f'value="{data["pnl"]}"' in page.read_text()
 
 
@@ -126,4 +126,4 @@ def test_ctrl_c_prints_what_was_played(tmp_path: Path) -> None:
     assert process.returncode == 130, error
     assert data["ended"] == "SIGINT"
     assert data["games"] >= 3
-    assert data["left_out"] == 1_000_000 - data["games"]
+    assert data["not_played"] == 1_000_000 - data["games"]

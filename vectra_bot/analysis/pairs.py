@@ -15,7 +15,7 @@ resampling
     Sides of equal value need not be alike: one may win seldom and much. The studentized bootstrap draws
     games with replacement, and compares how far their means are from the mean seen, each in its own standard
     errors. A resample in which nothing varies, because it misses the few games that matter, counts as
-    infinitely far, so that few wins are no evidence.
+    infinitely far, so that few wins prove nothing.
 
 The larger *p* counts, except where both sides made enough bets and look alike: then the exchange decides,
 which is exact. They look alike unless exchanges seldom give number of bets, losses or amounts as different as
@@ -50,6 +50,8 @@ _AT_ONCE: Final = 250
 # Sums that differ by less than this share are the same: profits are whole lamports.
 _SLACK: Final = 1e-9
 _TAIL: Final = 0.025
+# Fewer games with a bet show too little of their distribution for a limit.
+_LEAST_GAMES: Final = 10
 
 
 @frozen(kw_only=True)
@@ -157,8 +159,8 @@ def resampled_mean(
     low, high = ((mean * count - far[end] * error) / games for end in (-at, at - 1))
     return ResampledMean(
         mean=mean * count / games,
-        low=float(low) if np.isfinite(low) else None,
-        high=float(high) if np.isfinite(high) else None,
+        low=float(low) if np.isfinite(low) and count >= _LEAST_GAMES else None,
+        high=float(high) if np.isfinite(high) and count >= _LEAST_GAMES else None,
         p=min(1.0, 2 * (min(below, above) + 1) / (resamples + 1)),
     )
 

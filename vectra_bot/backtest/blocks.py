@@ -1,7 +1,7 @@
 """Blocks of a backtest in this process, or several at a time in others; always in the same order.
 
-Each process is started anew and gets blocks by their config. What they share with this one is an array with
-the number of games played in each block, and a flag that ends all of them after their running game.
+Each process begins with an empty interpreter and gets blocks by config. It shares two things with this
+one: an array with the number of games played in each block, and a flag that ends all after the running game.
 """
 
 from __future__ import annotations

@@ -102,6 +102,7 @@ class Games:
         ticks: live ticks played.
         capped: how often the venue's cap reduced the winnings of a game.
         played: how the games were played.
+        ids: ids of games that do not come from the seed; empty otherwise.
     """
 
     seed: int
@@ -129,6 +130,7 @@ class Games:
     ticks: int = 0
     capped: int = 0
     played: Played = field(factory=lambda: Played(engine="event"))
+    ids: tuple[str, ...] = ()
 
     @classmethod
     def empty(cls, count: int, *, seed: int, first: int, start_ns: int = START_NS) -> Games:
@@ -145,12 +147,18 @@ class Games:
         return np.arange(self.first, self.first + len(self), dtype=np.int64)
 
     def game_ids(self) -> list[str]:
-        """Return the ids of the games, computed from the seed."""
+        """Return the ids of the games; those of a seed are computed from it."""
+        if self.ids:
+            return list(self.ids[: len(self)])
         return self._ids(range(self.first, self.first + len(self)))
 
     def game_id(self, row: int) -> str:
         """Return the id of the game in *row*."""
-        return self._ids(range(self.first + row, self.first + row + 1))[0]
+        return (
+            self.ids[row]
+            if self.ids
+            else self._ids(range(self.first + row, self.first + row + 1))[0]
+        )
 
     def _ids(self, numbers: range) -> list[str]:
         ids = Identities(self.seed)

@@ -18,6 +18,7 @@ from vectra_bot.backtest.games import Games, Played
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import MAX_FIRST_GAME, START_NS, ExchangeConfig, ExchangeOptions
 from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame
 from vectra_bot.kernel.library import loaded
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.session.flags import StopFlag
@@ -45,12 +46,20 @@ Watch = Callable[[int], bool]
 
 
 def never(_played: int) -> bool:
-    """Let the block go on."""
+    """Let the block continue."""
     return False
 
 
 def no_progress(_done: int, _total: int) -> None:
     """Show nothing."""
+
+
+@frozen
+class GivenGame:
+    """A game to play that does not come from the exchange's seed."""
+
+    game_id: str
+    game: FairGame
 
 
 @frozen(kw_only=True)
@@ -69,6 +78,7 @@ class PlayConfig:
         exchange: the exchange's options; without a crowd unless it says how many.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
+        given: games to play instead of those of the seed; as many as *games*.
     """
 
     source: StrategySource
@@ -82,6 +92,7 @@ class PlayConfig:
     exchange: ExchangeOptions = field(factory=ExchangeOptions)
     engine: EngineName = "fast"
     block: int = BLOCK_GAMES
+    given: tuple[GivenGame, ...] = field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name, low, high in (
@@ -115,15 +126,16 @@ class PlayConfig:
             evolve(options, crowd=options.crowd or 0),
             seed=self.seed,
             start_ns=START_NS,
-            first_game=self.first,
+            first_game=0 if self.given else self.first,
         )
-        return evolve(config, notices=False)
+        return evolve(config, notices=False, made_games=tuple(one.game for one in self.given))
 
     def blocks(self) -> Iterator[PlayConfig]:
         """Yield the config of each block."""
         for at in range(0, self.games, self.block):
             count = min(self.block, self.games - at)
-            yield evolve(self, first=self.first + at, games=count)
+            given = self.given[at : at + count]
+            yield evolve(self, first=self.first + at, games=count, given=given)
 
 
 def play(
@@ -219,6 +231,7 @@ def play_all(
 def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
     """Return the table of *config*, whose blocks come next in *tables*."""
     found = Games.empty(config.games, seed=config.seed, first=config.first)
+    found.ids = tuple(one.game_id for one in config.given)
     engines: set[str] = set()
     why: Counter[str] = Counter()
     done = played = 0

@@ -32,6 +32,7 @@ Examples:
   vectra-bot backtest take-profit --games 10000 --seed 7
   vectra-bot backtest ./my_bot.py --set entry=30 --games 100000 --report backtest.html
   vectra-bot backtest sidebet --games 5000 --seed 7 --json
+  vectra-bot backtest take-profit --from seeded_games.jsonl
 """
 
 
@@ -44,7 +45,7 @@ Examples:
 def backtest(
     strategy: str, set_: tuple[str, ...], page: str | None, as_json: bool, **options: Any
 ) -> int:
-    """Play STRATEGY over many games in memory and report what it came to.
+    """Play STRATEGY over many games in memory and report the result.
 
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. Games of a seed are the
     same in every backtest and session. They are played in blocks of 10,000, each with a new strategy and
@@ -77,6 +78,6 @@ def backtest_options(options: dict[str, Any], variants: int = 1) -> BacktestOpti
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes share the work already
     limits = attrs.evolve(BACKTEST_LIMITS, **given_options(Limits, options))
     chosen = BacktestOptions(limits=limits, **given_options(BacktestOptions, options))
-    if chosen.jobs is None and chosen.games * variants >= _MANY_GAMES:
+    if chosen.jobs is None and (chosen.games or 0) * variants >= _MANY_GAMES:
         return attrs.evolve(chosen, jobs=os.cpu_count())
     return chosen

@@ -57,14 +57,14 @@ def page_path(given: str | None) -> Path | None:
     return path
 
 
-class Page(Protocol):
+class HtmlResult(Protocol):
     """A result that can be written as a page."""
 
     def to_html(self) -> str:
         """Return the page."""
 
 
-def write_page(report: Page, page: Path | None) -> None:
+def write_page(report: HtmlResult, page: Path | None) -> None:
     """Write the page of *report* to *page*, if given: the whole page, or the old file stays.
 
     Raises:

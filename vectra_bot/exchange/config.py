@@ -11,6 +11,7 @@ from attrs import field, fields, frozen
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff, ShortTerms
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
 from vectra_bot.models.times import NS_PER_MS
@@ -132,6 +133,12 @@ def _of_rounds(game: str, what: str) -> Callable[[Any], str | None]:
 def _by_default(game: str, what: str) -> str:
     numbers = getattr(side_game(game), what).values()
     return ",".join(f"{n:g}" if isinstance(n, float) else str(n) for n in numbers)
+
+
+def _made_games(value: Any) -> tuple[FairGame, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, FairGame) for one in value):
+        raise Refused
+    return tuple(value)
 
 
 _COUNTDOWN_MS = rules.COOLDOWN_MS - rules.PRESALE_MS
@@ -277,6 +284,7 @@ class ExchangeConfig(ExchangeOptions):
         jitter: whether frames have the delays of a real link (protocol 13), or arrive at their mean times.
         notices: whether chat and other events outside the game are sent.
         past_records: seeds and ids of games before the *past_games*, oldest first: the records cover them.
+        made_games: games to play first, in place of those that the seed decides: for tests.
     """
 
     seed: int | str = 1
@@ -297,6 +305,12 @@ class ExchangeConfig(ExchangeOptions):
     jitter: bool = True
     notices: bool = True
     past_records: tuple[tuple[str, str], ...] = ()
+    made_games: tuple[FairGame, ...] = option(
+        (),
+        take=_made_games,
+        flag=None,
+        words="a list of games that vectra_bot.testing.make_game returned",
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.planted > self.crowd:

@@ -35,7 +35,7 @@ def whole_page(title: str, shown: str) -> str:
 
 
 def styled(sections: Iterable[str]) -> str:
-    """Return *sections*, empty ones left out, as HTML to show inside a page."""
+    """Return those of *sections* that are not empty as HTML to show inside a page."""
     shown = "\n".join(part for part in sections if part)
     return f'<div class="vectra-report"><style>{STYLE}</style>\n{shown}\n</div>'
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from vectra_bot.backtest.asked.config import BacktestOptions, seeded
+from vectra_bot.backtest.asked.given import given_games
 from vectra_bot.backtest.asked.keywords import BacktestKeywords
-from vectra_bot.backtest.play import Progress, no_progress, play_all, play_config
+from vectra_bot.backtest.play import GivenGame, Progress, no_progress, play_all, play_config
 from vectra_bot.backtest.results.comparison import Comparison, comparison
 from vectra_bot.backtest.results.report import BacktestReport, backtest_report
 from vectra_bot.backtest.results.text import speed_text
@@ -57,10 +58,20 @@ def run_backtest(
     progress: Progress,
 ) -> BacktestReport:
     """Play a backtest and return its report."""
-    config = seeded(options).played(resolve_strategy(strategy), settings)
+    given, unplayable = _given(options)
+    config = seeded(options).played(resolve_strategy(strategy), settings, given)
     with options.stop.obeyed("the backtest"):
         table = play_config(config, progress, jobs=options.jobs or 1, stop=options.stop)
-    return backtest_report(config, table, ended=options.stop.reason or PLAYED)
+    ended = options.stop.reason or PLAYED
+    return backtest_report(config, table, ended=ended, unplayable=unplayable)
+
+
+def _given(options: BacktestOptions) -> tuple[tuple[GivenGame, ...], dict[str, int]]:
+    """Return the games of a file to play, and those that cannot be played by reason."""
+    if options.source is None:
+        return (), {}
+    found = given_games(options.source)
+    return tuple(found.games[: options.games]), dict(found.unplayable)
 
 
 def compare(
@@ -110,13 +121,18 @@ def run_comparison(
 ) -> Comparison:
     """Play variants, each a name, a strategy and its parameters, and compare them."""
     options = seeded(options)
+    given, unplayable = _given(options)
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
-    configs = [options.played(sources[strategy], given) for _, strategy, given in variants]
+    configs = [options.played(sources[strategy], values, given) for _, strategy, values in variants]
     with options.stop.obeyed("the comparison"):
         tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop)
     played = zip(configs, tables, strict=True)
     names = [name for name, _, _ in variants]
-    return comparison(dict(zip(names, played, strict=True)), ended=options.stop.reason or PLAYED)
+    return comparison(
+        dict(zip(names, played, strict=True)),
+        ended=options.stop.reason or PLAYED,
+        unplayable=unplayable,
+    )
 
 
 def notebook_progress() -> Progress:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 from attrs import frozen
 
 from vectra_bot.actions.limits import Limits
-from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, PlayConfig
+from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, GivenGame, PlayConfig
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
@@ -19,24 +19,33 @@ from vectra_bot.session.config import SessionConfig, StopFlag
 from vectra_bot.session.header import new_seed
 from vectra_bot.venues.embedded import EmbeddedOptions
 
+DEFAULT_GAMES: Final = 1000
+
 
 @frozen(kw_only=True, field_transformer=declared)
 class BacktestOptions(ExchangeOptions):
     """What is played, for one strategy or several.
 
     Attributes:
-        games: games to play.
+        games: games to play; None for 1000, or all of *source*.
         seed: seed of the exchange; random if None.
         cash: SOL at the start of each block of games.
         latency_ms: one way to the exchange, milliseconds.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange: the result is the same.
+        source: a file of seeded games or recorded prices, a recording that shows seeds, or a store: its games
+            are played instead of those of the seed, all of them if *games* is None.
         jobs: processes; one if None. The result does not depend on it. A script that gives more must call
             from below ``if __name__ == "__main__"``, as for :mod:`multiprocessing`.
         limits: what a strategy may do; Limits or a dict of them.
         stop: ends the backtest after the running game when it is set.
     """
 
-    games: int = option(1000, low=1, high=MAX_FIRST_GAME, help="Play N games.")
+    games: int | None = option(
+        None, low=1, high=MAX_FIRST_GAME, shown="1000, or all of --from", help="Play N games."
+    )
+    source: str | None = option(
+        None, flag="--from", metavar="FILE|STORE", help="Play the games of a file or a store."
+    )
     seed: int | None = like(EmbeddedOptions, "seed")
     cash: Decimal = like(EmbeddedOptions, "cash", default=BACKTEST_CASH)
     engine: Literal["fast", "event"] = option(
@@ -58,8 +67,13 @@ class BacktestOptions(ExchangeOptions):
     limits: Limits = like(SessionConfig, "limits", default=BACKTEST_LIMITS)
     stop: StopFlag = like(SessionConfig, "stop")
 
-    def played(self, source: StrategySource, settings: Mapping[str, Any]) -> PlayConfig:
-        """Return what is played for one strategy with its parameters.
+    def played(
+        self,
+        source: StrategySource,
+        settings: Mapping[str, Any],
+        given: tuple[GivenGame, ...] = (),
+    ) -> PlayConfig:
+        """Return what is played for one strategy with its parameters, on games that are *given* if any.
 
         Raises:
             ConfigError: a parameter is unknown or its value not allowed.
@@ -70,7 +84,8 @@ class BacktestOptions(ExchangeOptions):
         return PlayConfig(
             source=source,
             settings=values,
-            games=self.games,
+            games=len(given) or self.games or DEFAULT_GAMES,
+            given=given,
             seed=0 if self.seed is None else self.seed,
             latency_ms=self.latency_ms,
             cash=self.cash,

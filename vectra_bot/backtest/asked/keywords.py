@@ -17,7 +17,8 @@ from vectra_bot.wire.states import WireFormat
 class BacktestKeywords(TypedDict, total=False):
     """Keyword options of :func:`vectra_bot.backtest` and :func:`vectra_bot.compare`."""
 
-    games: int
+    games: int | None
+    source: str | None
     seed: int | None
     cash: Decimal | float | str
     engine: Literal["fast", "event"]

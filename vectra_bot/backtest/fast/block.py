@@ -60,6 +60,8 @@ def _refuse_config(config: PlayConfig) -> None:
         NeedsEngine: it does.
     """
     limits = config.limits
+    if config.given:
+        raise NeedsEngine("the games do not come from the seed")
     if config.exchange.crowd:
         raise NeedsEngine("there is a crowd")
     if config.exchange.short_terms.waits_to_close:

@@ -76,8 +76,10 @@ class Comparison:
     Attributes:
         seed: of the exchange.
         games: games that all variants played.
-        left_out: games that were asked for and not played by all, because the comparison was stopped.
+        not_played: games that were asked for and not played by all, because the comparison was stopped.
+        unplayable: games of a file that cannot be played, by reason.
         ended: why it ended.
+        latency_ms: one way to the exchange, milliseconds.
         baseline: name of the first variant, with which the others are compared.
         comparisons: number of comparisons, for which ``p_corrected`` is corrected.
         variants: in the order in which they were given.
@@ -85,7 +87,8 @@ class Comparison:
 
     seed: int
     games: int
-    left_out: int
+    not_played: int
+    unplayable: dict[str, int]
     ended: str
     latency_ms: int
     baseline: str
@@ -116,13 +119,16 @@ class Comparison:
         return comparison_fragment(self)
 
 
-def comparison(played: Mapping[str, tuple[PlayConfig, Games]], *, ended: str) -> Comparison:
+def comparison(
+    played: Mapping[str, tuple[PlayConfig, Games]], *, ended: str, unplayable: Mapping[str, int]
+) -> Comparison:
     """Compare backtests of the same games.
 
     Args:
         played: what was asked for and the table of its games, by the name of the variant; the first one is
-            the baseline. Games that not all of them have are left out.
+            the baseline. Only games that all of them have are compared.
         ended: why playing ended.
+        unplayable: games of a file that cannot be played, by reason.
     """
     count = min(len(table) for _, table in played.values())
     tables = {name: table.head(count) for name, (_, table) in played.items()}
@@ -131,7 +137,8 @@ def comparison(played: Mapping[str, tuple[PlayConfig, Games]], *, ended: str) ->
     return Comparison(
         seed=config.seed,
         games=count,
-        left_out=config.games - count,
+        not_played=config.games - count,
+        unplayable=dict(unplayable),
         ended=ended,
         latency_ms=config.latency_ms,
         baseline=variants[0].name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from vectra_bot.backtest.results.comparison_text import about_pairs, answers, chance_text
-from vectra_bot.backtest.results.text import left_out_pairs
+from vectra_bot.backtest.results.text import not_played_pairs
 from vectra_bot.report.charts import COLOURS, Axis, lines_chart, range_chart, wide_axis
 from vectra_bot.report.parts import PageParts, styled, text, whole_page
 
@@ -42,8 +42,8 @@ class _Parts(PageParts):
             f"<header><h1>Comparison of {len(found.variants)} variants</h1><p>{self.number('games')} games, "
             f"the same for all; seed {self.number('seed')}; ended: {text(found.ended)}</p></header>"
         )
-        for _, line in left_out_pairs(found.left_out, found.ended):
-            yield f'<p class="error">Left out: {text(line)}</p>'
+        for _, line in not_played_pairs(found.not_played, found.ended, found.unplayable):
+            yield f'<p class="error">Not played: {text(line)}</p>'
         yield f"<section><h2>Answer</h2>{''.join(f'<p>{text(a)}</p>' for a in answers(found))}</section>"
         yield self.means()
         yield self.differences()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectra_bot.backtest.results.text import left_out_pairs, played_pairs
+from vectra_bot.backtest.results.text import not_played_pairs, played_pairs
 from vectra_bot.report.text import Pairs, signed_sol
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def about_pairs(found: Comparison) -> Pairs:
     """Return what applies to all variants: the answer, the games, how they were played."""
     rows: Pairs = [("Answer", line) for line in answers(found)]
     rows.append(("Games", f"{found.games}, the same for all variants (ended: {found.ended})"))
-    rows += left_out_pairs(found.left_out, found.ended)
+    rows += not_played_pairs(found.not_played, found.ended, found.unplayable)
     played = dict.fromkeys(pair for v in found.variants for pair in played_pairs(v.played))
     return [*rows, *played, ("Latency", f"{found.latency_ms} ms one way"), ("Seed", found.seed)]
 

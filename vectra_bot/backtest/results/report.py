@@ -1,4 +1,4 @@
-"""What a backtest came to: the figures of a session's report, computed from the table of its games.
+"""The result of a backtest: the figures of a session's report, computed from the table of its games.
 
 Imports analysis (intervals by resampling) and report (figures, luck).
 """
@@ -6,8 +6,10 @@ Imports analysis (intervals by resampling) and report (figures, luck).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -90,8 +92,10 @@ class BacktestReport:
         settings: its parameters that were set.
         seed: of the exchange.
         games: games played.
-        left_out: games that were asked for and not played, because the backtest was stopped.
+        not_played: games that were asked for and not played, because the backtest was stopped.
+        unplayable: games of a file that cannot be played, by reason.
         ended: why it ended.
+        latency_ms: one way to the exchange, milliseconds.
         played: which engine played, and why if not the fast one; whether the law was compiled.
         ticks: live ticks played.
         games_traded: games with an executed entry or bet.
@@ -124,7 +128,8 @@ class BacktestReport:
     settings: dict[str, Any]
     seed: int
     games: int
-    left_out: int
+    not_played: int
+    unplayable: dict[str, int]
     ended: str
     latency_ms: int
     played: Played
@@ -190,8 +195,14 @@ class BacktestReport:
         return self.table.df()
 
 
-def backtest_report(config: PlayConfig, table: Games, *, ended: str) -> BacktestReport:
-    """Return the report of what *config* asked for and *table* has."""
+def backtest_report(
+    config: PlayConfig,
+    table: Games,
+    *,
+    ended: str,
+    unplayable: Mapping[str, int] = MappingProxyType({}),
+) -> BacktestReport:
+    """Return the report of what *config* asked for and *table* has; *unplayable* games are named."""
     count, traded = len(table), (table.entries + table.bets) > 0
     made, expected = int(table.pnl.sum()), float(table.expected.sum())
     staked = int(table.stake.sum())
@@ -202,7 +213,8 @@ def backtest_report(config: PlayConfig, table: Games, *, ended: str) -> Backtest
         settings=shown_settings(config),
         seed=config.seed,
         games=count,
-        left_out=config.games - count,
+        not_played=config.games - count,
+        unplayable=dict(unplayable),
         ended=ended,
         latency_ms=config.latency_ms,
         played=table.played,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vectra_bot.report.text import (
@@ -25,7 +26,7 @@ def backtest_pairs(report: BacktestReport) -> Pairs:
     rows: Pairs = [
         ("Strategy", f"{report.strategy}{settings_text(report.settings)}"),
         ("Games", _games(report)),
-        *left_out_pairs(report.left_out, report.ended),
+        *not_played_pairs(report.not_played, report.ended, report.unplayable),
         ("Actions", f"{by_state(report.actions)}; {report.fills} fills"),
         ("PnL", _pnl(report)),
         ("Expected", _expected(report)),
@@ -58,11 +59,12 @@ def settings_text(settings: dict[str, object]) -> str:
     return f" ({text})" if text else ""
 
 
-def left_out_pairs(left_out: int, ended: str) -> Pairs:
-    """Return the row that says what was asked for and not played."""
-    return (
-        [("Left out", f"{left_out} games: the backtest was stopped ({ended})")] if left_out else []
-    )
+def not_played_pairs(not_played: int, ended: str, unplayable: Mapping[str, int]) -> Pairs:
+    """Return the rows that say what was asked for and not played."""
+    rows: Pairs = []
+    if not_played:
+        rows.append(("Not played", f"{not_played} games: the backtest was stopped ({ended})"))
+    return rows + [("Not played", f"{count}: {reason}") for reason, count in unplayable.items()]
 
 
 def played_pairs(played: Played) -> Pairs:

@@ -1,0 +1,76 @@
+"""Games of files: seeds are computed, prices played as recorded, the rest counted by reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vectra_bot
+from vectra_bot.backtest.asked.given import given_games
+from vectra_bot.errors import InputError
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.kernel.play import play_game
+
+SEED = Identities(5).server_seed(0)
+
+
+def written(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def seeded(game_id: str, version: str = "v3") -> dict[str, Any]:
+    game = play_game(SEED, game_id)
+    return {
+        "id": game_id, "serverSeed": SEED, "gameVersion": version, "rugTick": game.rug_tick,
+        "prices": None,
+    }  # fmt: skip
+
+
+def test_seeded_games_are_computed(tmp_path: Path) -> None:
+    """Each game is the one of its seed and id; what is there twice or of an unknown law is counted."""
+    rows = seeded("20260101-a"), seeded("20260101-b"), seeded("20260101-a"), seeded("x", "v99")
+    found = given_games(written(tmp_path / "games.jsonl", *rows))
+
+    assert [one.game_id for one in found.games] == ["20260101-a", "20260101-b"]
+    assert found.games[1].game == play_game(SEED, "20260101-b")
+    assert sum(found.unplayable.values()) == 2
+
+
+def test_recorded_prices_are_played_as_they_are(tmp_path: Path) -> None:
+    """A position bought at tick 5 is sold at the recorded price; a game with a hole is counted."""
+    prices = [1.0, 1.01, 1.02, 1.03, 1.04, 1.05, 1.1, 1.2, 1.3, 2.0, 2.0, 2.0, 1.5]
+    row = {"game_id": "g1", "prices": prices, "rug_price": 0.02}
+    hole = {"game_id": "g2", "prices": [1.0, None, 1.1], "rug_price": 0.02}
+    path = written(tmp_path / "recorded.jsonl", row, hole)
+    report = vectra_bot.backtest("take-profit", source=path, seed=1, settings={"target": 1.5})
+
+    assert (report.games, report.not_played) == (1, 0)
+    assert report.unplayable == {"a recorded price is missing": 1}
+    assert report.table.game_ids() == ["g1"]
+    assert (report.table.peak[0], report.table.rug_tick[0]) == (2.0, 13)
+    assert report.played.why == {"the games do not come from the seed": 1}
+
+
+def test_games_of_a_store(tmp_path: Path) -> None:
+    """The games whose seeds a session's frames showed are played again."""
+    session = vectra_bot.run("watch", games=2, seed=7, crowd=0, store=tmp_path / "store")
+    found = given_games(str(tmp_path / "store"))
+
+    assert session.games == 2
+    assert len(found.games) >= 1
+    assert {one.game_id for one in found.games} == {
+        one.game_id for one in given_games(session.journal).games
+    }
+
+
+def test_a_file_without_a_game_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", {"game_id": "g", "prices": [], "rug_price": 0.02})
+
+    with pytest.raises(
+        InputError, match=r"no game that can be played .a recorded price is missing: 1"
+    ):
+        given_games(path)

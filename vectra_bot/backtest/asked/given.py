@@ -1,0 +1,171 @@
+"""Games of files to play a strategy on: seeded games, recorded prices, recordings of frames, a store.
+
+A game whose seed is known is computed from it, by its version of the law; one recorded without a seed has the
+prices that were seen, if none is missing. What cannot be played is counted by reason. Imports venues
+(captures) and wire.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field
+
+from vectra_bot.backtest.play import GivenGame
+from vectra_bot.errors import InputError, WireError
+from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame, rug_price
+from vectra_bot.journal import journal_directory, read_journal
+from vectra_bot.kernel.play import play_game
+from vectra_bot.models import Direction, Frame, GameFrame
+from vectra_bot.venues.captures import TextRow, value_of
+from vectra_bot.venues.captures.kinds import FRAMES, kind_of
+from vectra_bot.venues.captures.lines import TextFile
+from vectra_bot.venues.replay import CaptureFeed, detect_recording
+from vectra_bot.wire.decode import decode
+
+_PLAYABLE: Final = ("seeded_games", "recorded_prices")
+
+
+@define
+class GivenGames:
+    """The games of a file, a recording or a store, in the order in which they are found.
+
+    Attributes:
+        games: each once.
+        unplayable: games that cannot be played, by reason.
+    """
+
+    games: list[GivenGame] = field(factory=list)
+    unplayable: Counter[str] = field(factory=Counter)
+    _known: set[str] = field(factory=set)
+
+    def add(self, game_id: str, game: FairGame | str) -> None:
+        """Add a game, or the reason why it cannot be played."""
+        if isinstance(game, str):
+            self.unplayable[game] += 1
+        elif game_id in self._known:
+            self.unplayable["the game is there twice"] += 1
+        else:
+            self._known.add(game_id)
+            self.games.append(GivenGame(game_id, game))
+
+
+def given_games(source: str) -> GivenGames:
+    """Return the games of *source*: a file of games, a capture, a journal, or the folder of a store.
+
+    Raises:
+        InputError: it cannot be read, or has no game that can be played.
+        JournalError: a journal is corrupt.
+    """
+    path, found = Path(source).expanduser(), GivenGames()
+    journals = journal_directory(path, "session").parent
+    if journals.is_dir():
+        for journal in sorted(journals.iterdir()):
+            _add_frames(_journal_frames(journal), found)
+    elif not _add_rows(path, found):
+        frames = (
+            _journal_frames(path) if detect_recording(path) == "journal" else _capture_frames(path)
+        )
+        _add_frames(frames, found)
+    if not found.games:
+        why = (
+            ", ".join(f"{reason}: {count}" for reason, count in found.unplayable.items()) or "none"
+        )
+        raise InputError(
+            f"--from was {source!r}, which has no game that can be played ({why}): give a file of seeded "
+            "games or recorded prices, a recording that shows seeds, or a store with journals"
+        )
+    return found
+
+
+def _add_rows(path: Path, found: GivenGames) -> bool:
+    """Add the games of a file that has one in each row; return whether it is one."""
+    if not path.is_file():
+        return False
+    file = TextFile(path)
+    if file.is_binary:
+        return False
+    for row in file:
+        kind = kind_of(row)
+        if kind == FRAMES:
+            return False
+        if kind not in _PLAYABLE:
+            found.unplayable["the row has no game with seed or prices"] += 1
+        elif kind == "seeded_games":
+            found.add(_text(row, "id"), _seeded(row))
+        else:
+            found.add(_text(row, "game_id"), _recorded(row))
+    return bool(found.games or found.unplayable)
+
+
+def _seeded(row: TextRow) -> FairGame | str:
+    seed, version = _text(row, "serverSeed"), _text(row, "gameVersion")
+    if not seed or version not in rules.LAW_VERSIONS:
+        return "the seed is missing or the law's version is unknown"
+    return play_game(seed, _text(row, "id"), version)
+
+
+def _recorded(row: TextRow) -> FairGame | str:
+    prices = value_of(row.fields.get("prices"))
+    rug = value_of(row.fields.get("rug_price"))
+    whole = isinstance(prices, list) and prices and all(_is_price(price) for price in prices)
+    if not whole or len(prices) > rules.MAX_TICKS + 1 or prices[0] != rules.START_PRICE:
+        return "a recorded price is missing"
+    live = tuple(map(float, prices))
+    return FairGame(
+        prices=live,
+        rug_tick=len(live),
+        rug_price=float(rug) if _is_price(rug) else rug_price(live),
+        peak=max(live),
+    )
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _text(row: TextRow, name: str) -> str:
+    value = value_of(row.fields.get(name))
+    return value if isinstance(value, str) else ""
+
+
+def _add_frames(frames: Iterator[Frame], found: GivenGames) -> None:
+    """Add the games whose seed the history of the frames shows."""
+    seen: set[str] = set()
+    for frame in frames:
+        if frame.direction is not Direction.IN or frame.truncated:
+            continue
+        try:
+            event = decode(frame)
+        except WireError:
+            found.unplayable["a frame cannot be read"] += 1
+            continue
+        if not isinstance(event, GameFrame):
+            continue
+        for game in event.history:
+            if game.game_id in seen:
+                continue
+            seen.add(game.game_id)
+            if game.version in rules.LAW_VERSIONS:
+                played = play_game(game.server_seed, game.game_id, game.version)
+                found.add(game.game_id, played)
+            else:
+                found.add(game.game_id, "the law's version is unknown")
+
+
+def _journal_frames(path: Path) -> Iterator[Frame]:
+    with closing(read_journal(path)) as journal:
+        for entry in journal:
+            if entry.kind == "frame":
+                yield entry.frame()
+
+
+def _capture_frames(path: Path) -> Iterator[Frame]:
+    for _, _, item in CaptureFeed(path).placed():
+        if isinstance(item, Frame):
+            yield item
