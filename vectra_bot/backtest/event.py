@@ -170,8 +170,10 @@ class EngineBlock:
         return account.sol.cash
 
     def _count(self, action: PlayerAction) -> None:
-        """Count a completed action in the running game."""
-        table, row = self.table, min(self._row, len(self.table) - 1)
+        """Count a completed action in its game: the running one, or the one that has just ended."""
+        table, engine = self.table, self.engine
+        ended = action.game_id != engine.game.game_id
+        row = min(engine.counts["games"] - ended, len(table) - 1)
         if action.state is ActionState.DENIED:
             reason = (action.outcome.error_reason if action.outcome is not None else None) or ""
             table.deny(row, reason)
