@@ -124,6 +124,7 @@ FILES = {
     "docs/how-to.md": [None, None, "moon.py", None],
     "docs/datasets.md": [None, None, None],
     "docs/alerts.md": [None],
+    "docs/check.md": [],
     "docs/testing.md": ["dip.py", "test_dip.py", "test_guard.py"],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
@@ -143,6 +144,7 @@ FILES = {
             ),
         ),
         "docs/alerts.md",
+        pytest.param("docs/check.md", marks=pytest.mark.slow),
         "docs/testing.md",
     ],
 )
