@@ -125,6 +125,7 @@ FILES = {
     "docs/plugins.md": ["whales.py", None],
     "docs/datasets.md": [None, None, None],
     "docs/alerts.md": [None],
+    "docs/check.md": [],
     "docs/testing.md": ["dip.py", "test_dip.py", "test_guard.py"],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
@@ -145,6 +146,7 @@ FILES = {
             ),
         ),
         "docs/alerts.md",
+        pytest.param("docs/check.md", marks=pytest.mark.slow),
         "docs/testing.md",
     ],
 )

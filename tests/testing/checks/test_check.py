@@ -80,13 +80,12 @@ def test_a_bound_that_raises_is_found(broken: StrategyCheck) -> None:
 
 
 def test_drawn_prices_that_raise_are_the_simplest(broken: StrategyCheck) -> None:
-    """Two prices are enough to raise, so two are shown."""
+    """One game, which ends with the first price that raises."""
     problem = only(broken, CheckKind.SHAPES)
 
     assert "too high" in problem.why
     (prices,) = problem.detail["prices"]
-    assert len(prices) == 2
-    assert prices[1] > 1e5
+    assert max(prices[:-1]) <= 1e5 < prices[-1]
 
 
 def test_a_strategy_whose_every_action_is_denied_is_found(broken: StrategyCheck) -> None:

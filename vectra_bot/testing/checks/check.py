@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attrs import frozen
 
-from vectra_bot.clock import WallClock
 from vectra_bot.errors import StrategyError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.params import Parameter, parameters
@@ -18,7 +17,6 @@ from vectra_bot.testing.checks.conditions import Condition
 from vectra_bot.testing.checks.futures import OtherFuture, plan_changes
 from vectra_bot.testing.checks.play import PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyCheck
-from vectra_bot.testing.checks.sources import Reading
 from vectra_bot.testing.checks.suspects import NAMES, suspects
 from vectra_bot.testing.checks.worker import (
     Changes,
@@ -38,7 +36,7 @@ EXAMPLES = 40
 
 _CHANGES_OF_A_GAME = 8
 _HASH_SEEDS = (1, 2, 3)
-_CONDITIONS = tuple(condition for condition in Condition if condition is not Condition.HASH)
+_CONDITIONS = tuple(c for c in Condition if c not in (Condition.PROCESS, Condition.HASH))
 
 
 def check_strategy(
@@ -68,14 +66,14 @@ def check_strategy(
     """
     source = resolve_strategy(strategy)
     require_callback(source.cls)
-    plan = _Plan(source.spec, games, seed, dict(settings or {}), WallClock().now_ns())
+    plan = _Plan(source.spec, games, seed, dict(settings or {}))
     bounds = list(_bounds(parameters(source.cls), plan.settings))
     plays = plan.play_all(bounds, examples)
     base = judge.Base(*_first_two(strategy, plays.usual), _hints(_file_of(source.cls)))
     findings = judge.Findings()
     judge.judge_exceptions(findings, base, [one.error for one in plays.usual if one.error])
     steady = judge.judge_determinism(findings, base, plays.by_condition)
-    judge.judge_readings(findings, base, plays.readings)
+    judge.judge_sources(findings, base, plays.by_condition[Condition.PROCESS])
     if steady:
         judge.judge_lookahead(findings, base, plan.play_changes(base.first))
     else:
@@ -113,11 +111,6 @@ class _Plays:
     bounds: list[list[Outcome]]
     drawn: list[Outcome]
 
-    @property
-    def readings(self) -> list[Reading]:
-        """Return the games that it had before they were over."""
-        return [r for outcome in self.by_condition[Condition.PROCESS] for r in outcome.readings]
-
 
 @frozen
 class _Plan:
@@ -127,19 +120,18 @@ class _Plan:
     games: int
     seed: int
     settings: dict[str, str]
-    began_ns: int
 
     def play_all(self, bounds: Sequence[dict[str, str]], examples: int) -> _Plays:
         """Return the plays of the games, with the settings of *bounds*, and of *examples* drawn games."""
         tasks: list[Task] = [
             Session(times=2),
-            *(
-                Session(condition, watch=condition is Condition.PROCESS)
-                for condition in _CONDITIONS
-            ),
+            *(Session(condition) for condition in _CONDITIONS),
             *(Settings(tried) for tried in bounds),
             DrawnGames(examples),
         ]
+        # Before any other play can write a file that this one reads.
+        first = self._orders([Session(Condition.PROCESS, watch=True)])
+        (watched,) = run_workers([Assignment(first)])
         hashed = self._orders([Session(Condition.HASH)])
         found = run_workers([
             *(Assignment(self._orders(tasks[half::2])) for half in (0, 1)),
@@ -150,7 +142,10 @@ class _Plan:
             for outcome in found[half]:
                 by_task[2 * outcome.task + half].append(outcome)
         after = 1 + len(_CONDITIONS)
-        by_condition = {Condition.HASH: [one for outcomes in found[2:] for one in outcomes]}
+        by_condition = {
+            Condition.PROCESS: watched,
+            Condition.HASH: [one for outcomes in found[2:] for one in outcomes],
+        }
         by_condition |= dict(zip(_CONDITIONS, by_task[1:after], strict=True))
         return _Plays(by_task[0], by_condition, by_task[after:-1], by_task[-1])
 
@@ -168,9 +163,7 @@ class _Plan:
         return Assignment(self._orders([Changes(changes)]))
 
     def _orders(self, tasks: Sequence[Task]) -> Orders:
-        return Orders(
-            self.strategy, self.settings, self.seed, self.games, list(tasks), self.began_ns
-        )
+        return Orders(self.strategy, self.settings, self.seed, self.games, list(tasks))
 
 
 def _first_two(strategy: str, outcomes: Sequence[Outcome]) -> tuple[PlayRecord, PlayRecord | None]:

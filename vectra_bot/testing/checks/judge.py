@@ -12,7 +12,6 @@ from vectra_bot.testing.checks.conditions import WORDS, Condition
 from vectra_bot.testing.checks.futures import OtherFuture
 from vectra_bot.testing.checks.play import PLAY_LIMIT_S, Failure, PlayRecord
 from vectra_bot.testing.checks.report import CheckKind, StrategyProblem, divergence
-from vectra_bot.testing.checks.sources import Reading
 from vectra_bot.testing.checks.worker import Outcome
 
 _AGAIN = (
@@ -116,9 +115,15 @@ def judge_determinism(
     return True
 
 
-def judge_readings(findings: Findings, base: Base, readings: Iterable[Reading]) -> None:
+def judge_sources(findings: Findings, base: Base, watched: Sequence[Outcome]) -> None:
     """Report games that the strategy had before they were over: the first, and the first of each file."""
-    for reading in {reading.source: reading for reading in reversed(list(readings))}.values():
+    unsearched = sum(outcome.unsearched for outcome in watched)
+    if unsearched:
+        findings.notes.append(
+            f"{unsearched} files that it reads are too large to be searched for games"
+        )
+    readings = [reading for outcome in watched for reading in outcome.readings]
+    for reading in {reading.source: reading for reading in reversed(readings)}.values():
         decisions = base.first.decisions
         informed = [one for one in decisions if one.game_id == reading.knows] or decisions
         first = informed[0] if informed else None

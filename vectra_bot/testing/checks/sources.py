@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
-from attrs import define, field
+from attrs import define, field, frozen
 
 import vectra_bot
 from vectra_bot.exchange.exchange import as_committed
@@ -27,7 +27,7 @@ from vectra_bot.game.fair import FairGame
 from vectra_bot.testing.checks.play import RunningPlay
 
 MAX_BYTES = 64 * 2**20
-"""Larger files are not searched."""
+"""Files are searched as long as they are not larger than this together."""
 
 _PRICES = 3
 _LONG = 12  # characters of a price that no other number has by chance
@@ -52,16 +52,28 @@ class Reading(msgspec.Struct, frozen=True):
     knows: str
 
 
+@frozen
+class _Opened:
+    """A file as it was when it was opened for the first time, and game and tick of that."""
+
+    at: tuple[int, int]
+    content: bytes
+
+
 @define
 class SourceWatch:
     """Notes the files that this process opens and the games that it computes, from now to its end.
 
+    A file counts as it is when it is opened for the first time: what a play writes is not its
+    future any more. So this play is the first of a check.
+
     Attributes:
-        before_ns: files that are younger were written by the check's own plays; nanoseconds since the epoch.
+        unsearched: files that were too large to be searched.
     """
 
-    before_ns: int
-    _opened: dict[str, tuple[int, int]] = field(factory=dict)
+    unsearched: int = 0
+    _opened: dict[str, _Opened] = field(factory=dict)
+    _bytes: int = 0
     _computed: dict[tuple[object, ...], tuple[int, int]] = field(factory=dict)
     _games: list[tuple[str, str, FairGame]] = field(factory=list)
     _running: RunningPlay | None = None
@@ -86,11 +98,11 @@ class SourceWatch:
     def readings(self, module: ModuleType) -> Iterator[Reading]:
         """Yield the games that it had before they were over; *module* is the strategy's own file."""
         if module.__file__ is not None:
-            self._opened[os.path.realpath(module.__file__)] = (0, 0)
-        for path, (game, tick) in list(self._opened.items()):
-            knows = self._known(path)
+            self._open(os.path.realpath(module.__file__), (0, 0))
+        for path, opened in self._opened.items():
+            knows = self._known(opened.content)
             if knows:
-                yield Reading(path, game, tick, knows)
+                yield Reading(path, *opened.at, knows)
         for number, (seed, game_id, _) in enumerate(self._games, 1):
             game, tick = self._computed.get((seed, game_id), (number + 1, 0))
             if game <= number:
@@ -103,21 +115,34 @@ class SourceWatch:
         return (0, 0) if running is None else (running.number, running.engine.game.tick)
 
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self._ours:
+            return
         if event in _OPENING and isinstance(arguments[0], str):
             path = os.path.realpath(arguments[0])
             if not path.startswith(_known_folders()):
-                self._opened.setdefault(path, self._at)
-        elif event == "vectra_bot.play_game" and not self._ours:
+                self._ours = True
+                self._open(path, self._at)
+                self._ours = False
+        elif event == "vectra_bot.play_game":
             self._computed.setdefault(arguments, self._at)
 
-    def _known(self, path: str) -> str:
-        """Return the id of a game of the play that the file at *path* has; empty if there is none."""
+    def _open(self, path: str, at: tuple[int, int]) -> None:
+        """Keep the content of a file that is opened for the first time."""
+        if path in self._opened:
+            return
         content = b""
         with suppress(OSError, EOFError, zlib.error):
-            about = Path(path).stat()
-            if about.st_mtime_ns < self.before_ns and about.st_size <= MAX_BYTES:
+            size = Path(path).stat().st_size if Path(path).is_file() else 0
+            if self._bytes + size > MAX_BYTES:
+                self.unsearched += 1
+            elif size:
+                self._bytes += size
                 content = Path(path).read_bytes()
                 content = gzip.decompress(content) if content.startswith(_GZIP) else content
+        self._opened[path] = _Opened(at, content)
+
+    def _known(self, content: bytes) -> str:
+        """Return the id of a game of the play that *content* has; empty if there is none."""
         if not content:
             return ""
         for seed, game_id, game in self._games:

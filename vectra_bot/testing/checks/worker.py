@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -76,14 +75,13 @@ Task = Session | Changes | Settings | DrawnGames
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a worker is to do; ``began_ns`` is when the check began, nanoseconds since the epoch."""
+    """What a worker is to do."""
 
     strategy: str
     settings: dict[str, str]
     seed: int
     games: int
     tasks: list[Task]
-    began_ns: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -98,6 +96,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         refused: whether that is the strategy's own refusal of its parameters.
         skipped: why nothing was done.
         readings: games that the strategy had before they were over.
+        unsearched: files that were too large to be searched for them.
     """
 
     task: int
@@ -108,6 +107,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     broken: Broken | None = None
     skipped: str = ""
     readings: list[Reading] = []
+    unsearched: int = 0
 
 
 class OutOfTime(BaseException):
@@ -156,8 +156,8 @@ class Worker:
         except (VectraError, OutOfTime) as error:
             refused = isinstance(error, ConfigError)
             self._write(Outcome(number, error=safe_error(error), refused=refused))
-        except BaseException:  # noqa: BLE001 - the outermost shell of the copy
-            self._write(Outcome(number, error=traceback.format_exc()))
+        except BaseException as error:  # noqa: BLE001 - the outermost shell of the copy
+            self._write(Outcome(number, error=safe_error(error)))
         finally:
             os._exit(0)
 
@@ -189,7 +189,7 @@ class Worker:
         given = self._orders.settings.values()
         kept = [text.removeprefix("env:") for text in given if text.startswith("env:")]
         applied = Applied() if task.condition is None else apply(task.condition, kept)
-        watch = SourceWatch(self._orders.began_ns) if task.watch else None
+        watch = SourceWatch() if task.watch else None
         terms = self._terms(
             on_message=applied.on_message,
             staging=None if watch is None else watch.stage,
@@ -203,7 +203,8 @@ class Worker:
             played = play(cls, terms)
             gc.collect()  # the next play finds no remains of this one
             readings = [] if watch is None else list(watch.readings(module))
-            yield Outcome(number, played, readings=readings)
+            unsearched = 0 if watch is None else watch.unsearched
+            yield Outcome(number, played, readings=readings, unsearched=unsearched)
 
     def _play_changes(self, number: int, task: Changes) -> Iterator[Outcome]:
         by_game: dict[int, list[OtherFuture]] = {}
