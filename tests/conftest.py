@@ -31,7 +31,7 @@ _COMMON = {
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.register_profile("default", max_examples=75, **_COMMON)
-settings.register_profile("ci", max_examples=75, **_COMMON)
+settings.register_profile("ci", max_examples=40, **_COMMON)
 settings.register_profile("deep", max_examples=20_000, **_COMMON)
 settings.register_profile("few", max_examples=20, **_COMMON)  # which lines run, not what they do
 settings.load_profile(PROFILE)
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = 0  # 20,000 examples take as long as they take
     # For properties whose examples cost more than 5 ms each: `@settings(settings.get_profile("costly"))`.
     most = settings.get_profile(_profile(config)).max_examples
-    settings.register_profile("costly", max_examples=min(most, max(100, most // 3)), **_COMMON)
+    settings.register_profile("costly", max_examples=min(most, max(25, most // 3)), **_COMMON)
 
 
 @pytest.hookimpl(optionalhook=True)
