@@ -22,6 +22,7 @@ from vectra_bot.models import GameTick
 from vectra_bot.params import option_of
 from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.session.options import RecordOptions, ReplayOptions, RunOptions
+from vectra_bot.testing import make_game
 from vectra_bot.wire.states import WireFormat
 
 CONFIGS: list[tuple[type[Any], type[Any], dict[str, Any], set[str]]] = [
@@ -44,6 +45,7 @@ ACCEPTED: dict[str, list[Any]] = {
     "speed": ["max", 2, 0.5, None],
     "cash": ["0.5", 0.5, 1, Decimal(1)],
     "exchange_log": ["log", Path("log"), None],
+    "made_games": [[make_game([1, 1.1])], (), (make_game([1]),)],
     "settings": [None, {"stake": "0.1"}],
     "limits": [None, {"stake": "0.05"}],
     "enable_plugins": NAMES,
