@@ -95,7 +95,9 @@ def test_what_is_not_exact_is_played_by_the_engine(
 
 def test_a_strategy_that_raises_ends_the_backtest() -> None:
     """The error names method and game, and its cause is what was raised."""
-    with pytest.raises(StrategyError, match=r"raised in Raises.on_game_tick, game 6, tick 3: ") as caught:
+    with pytest.raises(
+        StrategyError, match=r"raised in Raises.on_game_tick, game 6, tick 3: "
+    ) as caught:
         play(Raises, games=3, seed=7, first=5)
 
     assert isinstance(caught.value.__cause__, ValueError)
