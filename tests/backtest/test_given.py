@@ -46,10 +46,15 @@ def test_recorded_prices_are_played_as_they_are(tmp_path: Path) -> None:
     row = {"game_id": "g1", "prices": prices, "rug_price": 0.02}
     hole = {"game_id": "g2", "prices": [1.0, None, 1.1], "rug_price": 0.02}
     path = written(tmp_path / "recorded.jsonl", row, hole)
-    report = vectra_bot.backtest("take-profit", source=path, seed=1, settings={"target": 1.5})
+    report = vectra_bot.backtest(
+        "take-profit", source=path, games=3, seed=1, settings={"target": 1.5}
+    )
 
     assert (report.games, report.not_played) == (1, 0)
-    assert report.unplayable == {"a recorded price is missing": 1}
+    assert report.unplayable == {
+        "a recorded price is missing": 1,
+        "the source has no more games": 2,
+    }
     assert report.table.game_ids() == ["g1"]
     assert (report.table.peak[0], report.table.rug_tick[0]) == (2.0, 13)
     assert report.played.why == {"the games do not come from the seed": 1}

@@ -71,6 +71,9 @@ def _given(options: BacktestOptions) -> tuple[tuple[GivenGame, ...], dict[str, i
     if options.source is None:
         return (), {}
     found = given_games(options.source)
+    missing = (options.games or 0) - len(found.games)
+    if missing > 0:
+        found.unplayable["the source has no more games"] += missing
     return tuple(found.games[: options.games]), dict(found.unplayable)
 
 
