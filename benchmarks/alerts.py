@@ -36,6 +36,7 @@ from vectra_bot import Limits, Strategy
 from vectra_bot.engine import Engine
 from vectra_bot.errors import VectraError
 from vectra_bot.exchange import Exchange, ExchangeConfig
+from vectra_bot.loading.plugins import PluginChoice, load_plugins
 from vectra_bot.models import (
     DocType,
     Document,
@@ -45,7 +46,6 @@ from vectra_bot.models import (
     GameFrame,
     Mode,
 )
-from vectra_bot.plugins import PluginManager
 from vectra_bot.serde import record_to_json
 from vectra_bot.session.replay import open_recording
 from vectra_bot.session.shell import read_frame
@@ -70,8 +70,8 @@ class Watcher(Strategy):
 
 def make_engine(*, alerts: bool) -> Engine:
     """Return an engine with all rules, or without any."""
-    plugins = PluginManager.load(
-        settings={"alerts": CUSTOM} if alerts else {}, disable=["session-log"]
+    plugins = load_plugins(
+        PluginChoice(settings={"alerts": CUSTOM} if alerts else {}, disable=("session-log",))
     )
     return Engine(
         session_id="bench",

@@ -17,8 +17,8 @@ from store_common import Laps, frames_of_exchange
 
 from vectra_bot.journal import Journal, journal_directory, list_segments
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.plugins import load_plugins
 from vectra_bot.models import Frame, Mode
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import NoGateway, Shell
@@ -41,7 +41,7 @@ def new_recording(store: Path) -> Shell:
     source = resolve_strategy("watch")
     plan = SessionPlan(
         session_id="big", mode=Mode.PAPER, venue="bench", source=source,
-        strategy=configure(source.cls, {}), place=Place(store), plugins=PluginManager.load(),
+        strategy=configure(source.cls, {}), place=Place(store), plugins=load_plugins(),
         start_ns=START_NS,
     )  # fmt: skip
     engine = plan.engine()

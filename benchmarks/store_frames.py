@@ -18,8 +18,8 @@ from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.plugins import load_plugins
 from vectra_bot.models import Frame, Mode
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.parquet.builder import begin_session
@@ -41,7 +41,7 @@ def new_shell(store: Path, session_id: str) -> Shell:
         session_id=session_id,
         mode=Mode.PAPER,
         strategy=configure(resolve_strategy("watch").cls, {}),
-        plugins=PluginManager.load(settings={}, enable=(), disable=()),
+        plugins=load_plugins(),
         limits=Limits(),
     )
     journal = Journal.create(journal_directory(store, session_id), header)

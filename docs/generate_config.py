@@ -15,8 +15,8 @@ from vectra_bot.actions.limits import LIVE_LIMITS, Limits
 from vectra_bot.alerts.preference_file import AlertOptions
 from vectra_bot.cli.run import SECTIONS
 from vectra_bot.loading import strategy_names
+from vectra_bot.loading.plugins import list_plugins
 from vectra_bot.params import Option, Parameter, options_of, parameters
-from vectra_bot.plugins import discover
 from vectra_bot.session.live.config import OWN_LIMITS
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.wire.profile import default_text
@@ -63,6 +63,8 @@ def config_page() -> Iterator[str]:
     yield "Parameters of the strategy, as with `--set KEY=VALUE`. Of the bundled strategies:\n"
     yield from table(("strategy", *_HEADER[:1], *_HEADER[2:]), _strategy_rows())
     yield "### [plugins.NAME]\n"
+    yield "`[plugins]` itself may have `enable`, `disable` and `block`: lists of plugins by name, `enable` of"
+    yield "files as well ([plugins](../plugins.md#enable-disable-block)). A plugin's section may have"
     yield "`enabled = true` or `false` (as `--plugin NAME`, `--no-plugin NAME`), and parameters of the"
     yield "plugin, as with `--plugin-set NAME.KEY=VALUE`. Of the bundled plugins:\n"
     yield from table(("plugin", *_HEADER[:1], *_HEADER[2:]), _plugin_rows())
@@ -115,7 +117,7 @@ def _strategy_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _plugin_rows() -> Iterator[tuple[str, ...]]:
-    for plugin in discover():
+    for plugin in list_plugins():
         if plugin.distribution == "vectra-bot":
             for parameter in plugin.parameters:
                 yield f"`{plugin.name}`", *_parameter(parameter)

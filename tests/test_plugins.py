@@ -21,8 +21,9 @@ from vectra_bot.errors import (
     safe_text,
     safe_trace,
 )
+from vectra_bot.loading.plugins import PluginChoice, PluginInfo, list_plugins, load_plugins
 from vectra_bot.models import DocType
-from vectra_bot.plugins import MAX_FAULTS, PluginInfo, PluginManager, discover
+from vectra_bot.plugins import MAX_FAULTS, PluginManager
 from vectra_bot.testing import Bench
 
 SURROGATE = "bad \ud800 text"
@@ -308,14 +309,19 @@ def test_properties_of_a_plugin_are_left_alone() -> None:
     assert plugin.seen == 2
 
 
+class Hooked(Plugin):
+    @hookimpl
+    def on_phase(self, game: Any) -> None: ...
+
+
 def test_a_refused_plugin_leaves_no_trace() -> None:
     """After a refusal the same name can be registered, and nothing of the refused one is called."""
     manager = PluginManager()
     with pytest.raises(PluginError):
         manager.register("mine", Typo)
-    manager.register("mine", Plugin)
+    manager.register("mine", Hooked)
     with pytest.raises(PluginError, match=r"'mine'.*already"):
-        manager.register("mine", Plugin)
+        manager.register("mine", Hooked)
     assert manager.names == [("mine", "")]
 
 
@@ -393,7 +399,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 def info_of(name: str) -> PluginInfo:
     """Return the listing of one installed plugin."""
-    return {info.name: info for info in discover()}[name]
+    return {info.name: info for info in list_plugins()}[name]
 
 
 @pytest.mark.parametrize(
@@ -412,15 +418,15 @@ def test_a_broken_plugin_nobody_asked_for_is_a_fault(
 ) -> None:
     """It is recorded and skipped, the others are loaded; requested by name it is an error."""
     install("acme", acme_broken=target, acme_good="acme_module:Good")
-    manager = PluginManager.load()
+    manager = load_plugins()
 
     assert ("acme-good", "1.0") in manager.names
     (fault,) = manager.faults
     assert (fault.plugin, fault.hook, fault.quarantined) == ("acme-broken", "load", True)
     assert words in fault.error
     with pytest.raises((PluginError, ConfigError), match=words):
-        PluginManager.load(enable=["acme-broken"])
-    assert PluginManager.load(disable=["acme-broken"]).faults == []
+        load_plugins(PluginChoice(enable=("acme-broken",)))
+    assert load_plugins(PluginChoice(disable=("acme-broken",))).faults == []
 
 
 @pytest.mark.parametrize(
@@ -442,7 +448,7 @@ def test_broken_plugins_are_listed_with_their_error(
     assert broken.error is not None
     assert words in broken.error
     assert "'acme-broken'" in broken.error
-    assert (good.error, good.hooks, good.summary) == (None, ("on_game_tick",), "Work.")
+    assert (good.error, tuple(good.hooks), good.summary) == (None, ("on_game_tick",), "Work.")
 
 
 def test_two_distributions_with_one_name_are_both_named(install: Callable[..., None]) -> None:
@@ -454,16 +460,16 @@ def test_two_distributions_with_one_name_are_both_named(install: Callable[..., N
     assert error is not None
     assert "acme (acme_module:Good)" in error
     assert "other (other_module:Good)" in error
-    (fault,) = PluginManager.load().faults
+    (fault,) = load_plugins().faults
     assert fault.plugin == "shared"
     with pytest.raises(PluginError, match=r"acme.*other"):
-        PluginManager.load(enable=["shared"])
+        load_plugins(PluginChoice(enable=("shared",)))
 
 
 def test_a_plugin_that_is_not_installed_is_named() -> None:
     """A wrong name suggests close ones."""
     with pytest.raises(UnknownNameError, match="did you mean stake-guard"):
-        PluginManager.load(enable=["stake-gard"])
+        load_plugins(PluginChoice(enable=("stake-gard",)))
 
 
 def test_settings_for_a_plugin_without_parameters_are_refused() -> None:

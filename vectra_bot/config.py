@@ -23,6 +23,11 @@ Example::
     enabled = true
     max_share = 0.05
 
+    [plugins]
+    enable = ["session-log", "./my_plugin.py"]
+    disable = ["metrics"]
+    block = ["alert-sinks"]
+
     [plugins.my-notifier]
     token = { env = "NOTIFIER_TOKEN" }
 """
@@ -36,7 +41,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
@@ -48,6 +53,7 @@ LIVE = "live"
 """The section of a real account: read by the commands that log in, ignored by all others."""
 
 _OTHERS = ("strategy", "limits", "plugins")
+_PLUGIN_LISTS = ("enable", "disable", "block")
 _MAX_SECRET = 8_192
 _PATHS = ("DIR", "FILE", STORE_METAVAR)
 _ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")
@@ -71,6 +77,7 @@ class FileConfig:
         settings: the strategy's parameters.
         limits: limits by name.
         plugins: settings of plugins, by name.
+        blocked: plugins that nothing can load.
         live: values of ``[live]``, the only section whose options are not among *options*.
     """
 
@@ -80,6 +87,7 @@ class FileConfig:
     settings: dict[str, Any] = field(factory=dict, repr=False)
     limits: dict[str, Any] = field(factory=dict)
     plugins: dict[str, PluginSettings] = field(factory=dict)
+    blocked: tuple[str, ...] = ()
 
 
 def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
@@ -123,7 +131,8 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
         live=live,
         settings=_written(document.get("strategy", {}), f"{path}: [strategy] "),
         limits=parse_options(options_of(Limits), document.get("limits", {}), f"{path}: [limits] "),
-        plugins={name: _plugin(path, name, t) for name, t in document.get("plugins", {}).items()},
+        plugins=_plugins(path, document.get("plugins", {})),
+        blocked=tuple(_listed(path, document.get("plugins", {}), "block")),
     )
 
 
@@ -156,9 +165,7 @@ def _placed(document: dict[str, Any], sections: Mapping[str, type], folder: Path
         if key == "token" and value.startswith("file:"):
             return "file:" + _below(folder, value.removeprefix("file:"))
         if key == "strategy":
-            file, colon, name = value.partition(":")
-            is_file = file.endswith(".py") or "/" in file
-            return _below(folder, file) + colon + name if is_file else value
+            return _spec_below(folder, value)
         return _below(folder, value) if key in paths else value
 
     return {
@@ -178,11 +185,46 @@ def _references_placed(value: Any, folder: Path) -> Any:
     return {key: _references_placed(inner, folder) for key, inner in value.items()}
 
 
+def _spec_below(folder: Path, spec: str) -> str:
+    """Return ``./file.py:Class`` with its file below *folder*; a name as it is."""
+    file, colon, name = spec.partition(":")
+    is_file = file.endswith(".py") or "/" in file
+    return _below(folder, file) + colon + name if is_file else spec
+
+
 def _below(folder: Path, text: str) -> str:
     """Return a relative path below *folder*; an address or a path from the root or home as it is."""
     if not text or text.startswith("~") or _ADDRESS.match(text):
         return text
     return str(folder / text)
+
+
+def _plugins(path: Path, section: Mapping[str, Any]) -> dict[str, PluginSettings]:
+    """Return the plugins of a file: those with a section, and the lists ``enable`` and ``disable``."""
+    found = {
+        name: _plugin(path, name, table)
+        for name, table in section.items()
+        if name not in _PLUGIN_LISTS or isinstance(table, dict)
+    }
+    for key, enabled in (("enable", True), ("disable", False)):
+        for name in (_spec_below(path.parent, one) for one in _listed(path, section, key)):
+            known = found.get(name, PluginSettings())
+            if known.enabled not in (None, enabled):
+                raise ConfigError(
+                    f"{path}: [plugins] {key} has {name!r}, which the file also says otherwise: keep one"
+                )
+            found[name] = evolve(known, enabled=enabled)
+    return found
+
+
+def _listed(path: Path, section: Mapping[str, Any], key: str) -> list[str]:
+    """Return the plugins of one of the lists; a section of that name is a plugin's."""
+    listed = section.get(key, [])
+    if isinstance(listed, dict):
+        return []
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ConfigError(f"{path}: [plugins] {key} was {listed!r}: give a list of names")
+    return listed
 
 
 def _plugin(path: Path, name: str, table: Any) -> PluginSettings:

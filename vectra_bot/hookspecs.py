@@ -14,6 +14,7 @@ a killed session calls no plugin.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 from attrs import frozen
 
-from vectra_bot.errors import PluginError, UnknownNameError
+from vectra_bot.errors import PluginError, UnknownNameError, safe_repr
 
 if TYPE_CHECKING:
     from vectra_bot.alerts import AlertModel, AlertRule, AlertSink
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
         SessionSummary,
         StakeSettled,
     )
+
+API_VERSION = 1
+"""Version of the hooks; a plugin may say in ``api_version`` for which it was written."""
 
 PROJECT = "vectra_bot"
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
@@ -242,17 +246,23 @@ def _hooks(target: Any) -> Iterator[_Hook]:
             if _options(value.fget) is not None:
                 raise PluginError(f"{attribute} is a property: hooks are plain functions")
             continue
-        function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-        options = _options(function)
+        options = _marks(value)
         if options is None:
-            options = _options(value)
-        if options is None:
+            _refuse_unmarked(target, attribute, value)
             continue
+        function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
         in_class = inspect.getattr_static(type(target), attribute, None) is value
         takes_self = isinstance(value, classmethod) or (
             inspect.isfunction(value) and (isinstance(target, type) or in_class)
         )
         yield _Hook(attribute, function, options, takes_self)
+
+
+def _marks(value: Any) -> Mapping[str, Any] | None:
+    """Return the marks of an attribute, whether they are above or below ``@staticmethod``."""
+    function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+    options = _options(function)
+    return _options(value) if options is None else options
 
 
 def _options(value: Any) -> Mapping[str, Any] | None:
@@ -263,17 +273,71 @@ def _options(value: Any) -> Mapping[str, Any] | None:
     return options if isinstance(options, Mapping) else None
 
 
-def checked_hooks(target: Any) -> list[str]:
-    """Return the names of the hooks that *target* implements.
+def _refuse_unmarked(target: Any, name: str, value: Any) -> None:
+    """Refuse what has the name of a hook, or nearly, and would never run because it is not marked.
+
+    Raises:
+        PluginError: *name* is such a name.
+    """
+    if name in HOOKS:
+        if not callable(value) and not isinstance(value, staticmethod | classmethod):
+            raise PluginError(f"{name} is not a method: write @hookimpl def {name}(self, ...)")
+        kind = target if isinstance(target, type) else type(target)
+        marked = (one for one in kind.__mro__ if _marks(vars(one).get(name)) is not None)
+        over = next((f" and overrides that of {one.__name__}, which is" for one in marked), "")
+        raise PluginError(
+            f"{name} would never run: it is not marked{over}; write @hookimpl above its def"
+        )
+    if not name.startswith("on_") or not inspect.isfunction(value) or inspect.ismodule(target):
+        return
+    close = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.6)
+    advice = f"did you mean {close[0]}?" if close else f"the hooks are {', '.join(HOOKS)}"
+    raise PluginError(
+        f"{name} is not a hook and would never run: {advice} (a method of your own begins otherwise)"
+    )
+
+
+def has_hooks(target: Any) -> bool:
+    """Return whether ``@hookimpl`` marks anything in a class, object or module; checks nothing."""
+    return any(
+        _marks(inspect.getattr_static(target, name, None)) is not None for name in dir(target)
+    )
+
+
+def rank_of(options: Mapping[str, Any]) -> int:
+    """Return where ``@hookimpl`` puts an implementation: -1 first, 0, or 1 last."""
+    return -1 if options["tryfirst"] else 1 if options["trylast"] else 0
+
+
+def checked_hooks(target: Any) -> dict[str, int]:
+    """Return the names of the hooks that *target* implements, with the rank of each.
 
     Raises:
         PluginError, UnknownNameError: pluggy would accept it, but this host cannot call it.
     """
-    found = []
+    found = {}
     for hook in _hooks(target):
         _check_hook(hook)
-        found.append(hook.name)
+        found[hook.name] = rank_of(hook.options)
     return found
+
+
+def check_api(version: Any) -> None:
+    """Check for which version of the hooks a plugin says that it was written.
+
+    Raises:
+        PluginError: not for this one.
+    """
+    if type(version) is not int:
+        raise PluginError(
+            f"api_version was {safe_repr(version)}: give a whole number, {API_VERSION}"
+        )
+    if version != API_VERSION:
+        remedy = "vectra-bot" if version > API_VERSION else "the plugin"
+        raise PluginError(
+            f"it is written for version {version} of the hooks and this vectra-bot has version "
+            f"{API_VERSION}: install a newer version of {remedy}"
+        )
 
 
 def _check_hook(hook: _Hook) -> None:

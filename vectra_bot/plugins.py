@@ -1,23 +1,22 @@
-"""The plugin manager: finds plugins by entry point, checks them, and calls their hooks guarded.
+"""Plugins: their base class, and the manager that checks them and calls their hooks guarded.
 
 pluggy registers and validates; calls go through tuples of bound methods resolved once at load, because a
 pluggy call per tick costs ten times as much and stops at the first exception. Each implementation is
 adapted to the hook's full signature, so an implementation may take fewer arguments by name. ``tryfirst`` and
-``trylast`` are honoured; otherwise the order is that of the entry points' names.
+``trylast`` are honoured; otherwise the order is that of their registration.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import localcontext
-from importlib import metadata
 from typing import Any, NoReturn
 
 import pluggy
-from attrs import NOTHING, define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from vectra_bot import hookspecs
 from vectra_bot.errors import (
@@ -25,31 +24,34 @@ from vectra_bot.errors import (
     PluginError,
     StopNow,
     UnknownNameError,
-    VectraError,
     safe_error,
     safe_repr,
     safe_text,
     safe_trace,
 )
 from vectra_bot.game.outside import fresh
-from vectra_bot.hookspecs import HOOKS, PROJECT, adapt, checked_hooks, hookimpl, hookspec
+from vectra_bot.hookspecs import (
+    API_VERSION,
+    HOOKS,
+    PROJECT,
+    adapt,
+    check_api,
+    checked_hooks,
+    hookimpl,
+    hookspec,
+)
 from vectra_bot.models import HookTime, PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
 
 __all__ = [
-    "GROUP",
     "MAX_FAULTS",
     "Fault",
     "FaultWindow",
     "Plugin",
-    "PluginInfo",
     "PluginManager",
-    "discover",
     "hookimpl",
     "hookspec",
 ]
-
-GROUP = "vectra_bot.plugins"
 
 # A plugin that fails this often within this many nanoseconds of feed time is quarantined.
 MAX_FAULTS = 5
@@ -62,10 +64,12 @@ class Plugin(Configurable):
 
     Set ``enabled_by_default = False`` in a plugin that must be enabled explicitly, and ``replays = True`` in
     one whose hooks may run again over what happened before: in replays and in ``replay --check``.
+    ``api_version`` says for which version of the hooks the class was written; another one does not load it.
     """
 
     enabled_by_default = True
     replays = False
+    api_version = API_VERSION
 
     @classmethod
     def settled(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,26 +82,12 @@ class Plugin(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, value in (("enabled_by_default", False), ("replays", True)):
+        for name, value in (("enabled_by_default", False), ("replays", True), ("api_version", 1)):
             if any(one.name == name for one in cls.__attrs_attrs__):
                 raise ConfigError(
                     f"{cls.__name__}.{name} is annotated, which makes it a parameter: "
                     f"write {name} = {value}"
                 )
-
-
-@frozen(kw_only=True)
-class PluginInfo:
-    """An installed plugin as ``vectra-bot plugins`` lists it; ``error`` says why it cannot be used."""
-
-    name: str
-    distribution: str
-    version: str
-    hooks: tuple[str, ...] = ()
-    enabled_by_default: bool = False
-    parameters: tuple[Parameter, ...] = ()
-    summary: str = ""
-    error: str | None = None
 
 
 @frozen
@@ -132,6 +122,7 @@ class _Loaded:
     name: str
     plugin: Any
     version: str
+    spec: str
     calls: dict[str, tuple[int, Callable[..., Any]]] = field(factory=dict)
     faults: FaultWindow = field(factory=FaultWindow)
     quarantined: bool = False
@@ -141,75 +132,8 @@ class _Loaded:
 _Call = tuple[_Loaded, Callable[..., Any]]
 
 
-def discover() -> list[PluginInfo]:
-    """Return every installed plugin, by name; a broken one carries its error instead of raising."""
-    return [_info(name, points) for name, points in sorted(_entry_points().items())]
-
-
-def _info(name: str, points: list[metadata.EntryPoint]) -> PluginInfo:
-    origins = [_origin(point) for point in points]
-    info = PluginInfo(
-        name=name,
-        distribution=", ".join(distribution for distribution, _ in origins),
-        version=", ".join(version for _, version in origins),
-    )
-    try:
-        target = _load(name, points)
-        with _foreign(name, "cannot be read"):
-            default, described = _on_by_default(target), tuple(_parameters(target))
-            missing = [p.name for p in described if p.default is NOTHING]
-            if default and missing:
-                raise PluginError(
-                    f"plugin {name!r} is on by default but needs {', '.join(missing)}: give each a default, "
-                    "or set enabled_by_default = False"
-                )
-            return evolve(
-                info,
-                hooks=tuple(sorted(checked_hooks(target), key=list(HOOKS).index)),
-                enabled_by_default=default,
-                parameters=described,
-                summary=safe_text(inspect.cleandoc(target.__doc__ or "").partition("\n")[0]),
-            )
-    except VectraError as error:
-        return evolve(info, error=safe_text(error))
-
-
-def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution, empty where its metadata is broken."""
-    try:
-        return (point.dist.name or "", point.dist.version or "") if point.dist else ("", "")
-    except Exception:  # noqa: BLE001 - whatever a broken installation raises
-        return "", ""
-
-
-def _entry_points() -> dict[str, list[metadata.EntryPoint]]:
-    """Return the installed plugins by name; a name that two distributions took has two entries."""
-    found: dict[str, list[metadata.EntryPoint]] = {}
-    for point in metadata.entry_points(group=GROUP):
-        points = found.setdefault(point.name, [])
-        if not any(known.value == point.value and known.dist == point.dist for known in points):
-            points.append(point)
-    return found
-
-
-def _load(name: str, points: list[metadata.EntryPoint]) -> Any:
-    """Import a plugin; any failure in foreign code becomes a PluginError."""
-    if len(points) > 1:
-        owners = sorted(f"{_origin(point)[0] or 'unknown'} ({point.value})" for point in points)
-        raise PluginError(
-            f"plugin name {name!r} is taken by {' and by '.join(owners)}: uninstall all but one"
-        )
-    try:
-        return points[0].load()
-    except BaseException as error:
-        raise PluginError(
-            f"plugin {name!r} cannot be imported ({safe_error(error)}): "
-            f"reinstall or remove {points[0].value!r}"
-        ) from error
-
-
 @contextmanager
-def _foreign(name: str, failure: str) -> Iterator[None]:
+def foreign(name: str, failure: str) -> Iterator[None]:
     """Turn whatever a plugin's own code raises into an error that names the plugin."""
     try:
         yield
@@ -228,11 +152,13 @@ def _foreign(name: str, failure: str) -> Iterator[None]:
         ) from error
 
 
-def _on_by_default(target: Any) -> bool:
-    return bool(getattr(target, "enabled_by_default", True))
+def module_of(target: Any) -> str:
+    """Return the name of the module that defines a plugin, empty if it has none."""
+    return getattr(inspect.getmodule(target), "__name__", "")
 
 
-def _parameters(target: Any) -> list[Parameter]:
+def parameters_of(target: Any) -> list[Parameter]:
+    """Return the declared parameters of a plugin's class, none for anything else."""
     if isinstance(target, type) and issubclass(target, Configurable):
         return parameters(target)
     return []
@@ -259,68 +185,34 @@ class PluginManager:
         self._loaded: list[_Loaded] = []
         self.calls: dict[str, tuple[_Call, ...]] = dict.fromkeys(HOOKS, ())
 
-    @classmethod
-    def load(
-        cls,
-        *,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-        enable: Iterable[str] = (),
-        disable: Iterable[str] = (),
-        replay: bool = False,
-    ) -> PluginManager:
-        """Return a manager with the installed plugins that are enabled.
-
-        Args:
-            settings: parameters by plugin name; naming a plugin here enables it.
-            enable: plugins to load although they are off by default.
-            disable: plugins not to load.
-            replay: load only those with ``replays = True``.
-
-        Raises:
-            UnknownNameError: a name is not installed.
-            PluginError: a plugin requested by name cannot be used.
-            ConfigError: a parameter is wrong.
-        """
-        settings = settings or {}
-        points = _entry_points()
-        asked, refused = set(enable) | set(settings), set(disable)
-        for name in sorted(asked | refused):
-            if name not in points:
-                raise UnknownNameError("plugin", name, points)
-        manager = cls()
-        for name in sorted(points):
-            if name in refused:
-                continue
-            try:
-                target = _load(name, points[name])
-                with _foreign(name, "cannot be read"):
-                    wanted = name in asked or _on_by_default(target)
-                    repeats = getattr(target, "replays", False) is True
-                if not wanted or (replay and not repeats):
-                    continue
-                _, version = _origin(points[name][0])
-                manager.register(name, target, settings.get(name, {}), version=version)
-            except VectraError as error:
-                if name in asked:
-                    raise
-                # A broken plugin that was not requested must not keep a session from running.
-                manager.faults.append(Fault(name, "load", safe_text(error), "", quarantined=True))
-        return manager
-
     def register(
-        self, name: str, target: Any, settings: Mapping[str, Any] | None = None, version: str = ""
+        self,
+        name: str,
+        target: Any,
+        settings: Mapping[str, Any] | None = None,
+        version: str = "",
+        spec: str = "",
     ) -> None:
         """Add a plugin: a class (made with *settings*), an object or a module.
 
+        Args:
+            name: its name in this session.
+            target: the class, object or module.
+            settings: parameters of a class.
+            version: its version, if it has one.
+            spec: where it is, such as ``/path/file.py:Class``, if it is not installed.
+
         Raises:
-            PluginError: it cannot be created, implements an unknown hook, takes a wrong argument, is async, a
-                generator or a wrapper.
+            PluginError: it cannot be created, is written for another version of the hooks, implements none or
+                an unknown one, takes a wrong argument, is async, a generator or a wrapper, or has the method
+                of a hook without its mark.
             ConfigError: a setting is wrong.
         """
-        with _foreign(name, "cannot be created"):
+        with foreign(name, "cannot be created"):
+            check_api(getattr(target, "api_version", API_VERSION))
             plugin, self.settings[name] = self._make(name, target, settings or {})
-        with _foreign(name, "does not match the hooks"):
-            self._add(name, plugin, version)
+        with foreign(name, "does not match the hooks"):
+            self._add(_Loaded(name, plugin, version, spec))
         self._resolve()
 
     def _make(
@@ -333,18 +225,23 @@ class PluginManager:
             return configure(target, settings, PluginError), settings
         if settings:
             raise PluginError(
-                f"plugin {name!r} was given {safe_repr(sorted(settings))} but has no parameters: "
-                "let it inherit vectra_bot.Plugin"
+                f"plugin {name!r} was given {safe_repr(sorted(settings))} but "
+                + (
+                    "is an object: give them where it is created"
+                    if isinstance(target, Configurable)
+                    else "has no parameters: let it inherit vectra_bot.Plugin"
+                )
             )
-        return (target() if isinstance(target, type) else target), settings
+        if isinstance(target, type):
+            return target(), settings
+        return target, {one.name: getattr(target, one.name) for one in parameters_of(type(target))}
 
-    def _add(self, name: str, plugin: Any, version: str) -> None:
-        loaded = _Loaded(name, plugin, version)
-        for hook in checked_hooks(plugin):
-            method = getattr(plugin, hook)
-            options = getattr(method, f"{PROJECT}_impl")
-            order = -1 if options["tryfirst"] else 1 if options["trylast"] else 0
-            loaded.calls[hook] = (order, adapt(method, HOOKS[hook]))
+    def _add(self, loaded: _Loaded) -> None:
+        name, plugin = loaded.name, loaded.plugin
+        for hook, rank in checked_hooks(plugin).items():
+            loaded.calls[hook] = (rank, adapt(getattr(plugin, hook), HOOKS[hook]))
+        if not loaded.calls:
+            raise PluginError("it has no hook and would never run: mark a method by @hookimpl")
         try:
             self._pluggy.register(plugin, name)
             self._pluggy.check_pending()
@@ -372,16 +269,19 @@ class PluginManager:
         return [(loaded.name, loaded.version) for loaded in self._loaded]
 
     @property
+    def specs(self) -> dict[str, str]:
+        """Return where each loaded plugin is that is not installed, by the plugin's name."""
+        return {one.name: one.spec for one in self._loaded if one.spec}
+
+    @property
     def modules(self) -> dict[str, str]:
         """Return the module that defines each loaded plugin, by the plugin's name."""
-        return {
-            one.name: getattr(inspect.getmodule(one.plugin), "__name__", "") for one in self._loaded
-        }
+        return {one.name: module_of(one.plugin) for one in self._loaded}
 
     @property
     def parameters(self) -> dict[str, list[Parameter]]:
         """Return the declared parameters of each loaded plugin, by the plugin's name."""
-        return {one.name: _parameters(type(one.plugin)) for one in self._loaded}
+        return {one.name: parameters_of(type(one.plugin)) for one in self._loaded}
 
     def call(self, hook: str, *args: Any) -> None:
         """Run *hook* in every plugin; no exception of a plugin is passed on.
@@ -407,9 +307,9 @@ class PluginManager:
     def hook_times(self) -> tuple[HookTime, ...]:
         """Return how long each hook of each plugin took since the timer was set."""
         return tuple(
-            HookTime(plugin=loaded.name, hook=hook, calls=calls, total_ns=total_ns)
+            HookTime(plugin=loaded.name, hook=hook, calls=calls, total_ns=total, longest_ns=longest)
             for loaded in self._loaded
-            for hook, (calls, total_ns) in loaded.times.items()
+            for hook, (calls, total, longest) in loaded.times.items()
         )
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
@@ -473,9 +373,12 @@ class PluginManager:
 
 
 def _add_time(loaded: _Loaded, hook: str, took_ns: int) -> None:
-    times = loaded.times.setdefault(hook, [0, 0])
+    times = loaded.times.get(hook)
+    if times is None:
+        times = loaded.times[hook] = [0, 0, 0]
     times[0] += 1
     times[1] += took_ns
+    times[2] = max(times[2], took_ns)
 
 
 def _unwatched(_hook: str) -> str:

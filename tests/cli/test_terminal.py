@@ -103,7 +103,7 @@ def test_a_bar_without_colours_shows_what_is_done(
 
 @pytest.mark.parametrize("environment", [{"COLUMNS": "0"}, {"NO_COLOR": "1"}], ids=str)
 def test_a_run_reports_on_an_odd_terminal(environment: dict[str, str], store: Path) -> None:
-    """Report and table are shown; no colour is used where none is wanted."""
+    """Report and table are shown; and no colour under NO_COLOR."""
     leader, follower = pty.openpty()
     command = ["run", "watch", "--games", "1", "--seed", "7", "--crowd", "0", "--session-id", ID]
     process = subprocess.Popen(

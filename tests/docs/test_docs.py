@@ -119,9 +119,10 @@ def test_readme_says_what_the_game_costs() -> None:
 
 
 FILES = {
-    "README.md": ["my_bot.py", None, None],
-    "docs/tutorial.md": ["look.py", "buyer.py"],
-    "docs/how-to.md": [None, None, "moon.py", None],
+    "README.md": ["my_bot.py", "test_my_bot.py", "calm.py", None, None],
+    "docs/tutorial.md": ["look.py", "buyer.py", "test_buyer.py"],
+    "docs/how-to.md": [None, "moon.py", None],
+    "docs/plugins.md": ["whales.py", None],
     "docs/datasets.md": [None, None, None],
     "docs/alerts.md": [None],
     "docs/check.md": [],
@@ -136,6 +137,7 @@ FILES = {
         pytest.param("README.md", marks=pytest.mark.slow),
         pytest.param("docs/tutorial.md", marks=pytest.mark.slow),
         "docs/how-to.md",
+        "docs/plugins.md",
         pytest.param(
             "docs/datasets.md",
             marks=pytest.mark.skipif(

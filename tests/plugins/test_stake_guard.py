@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import vectra_bot
-from vectra_bot.plugins import discover
+from vectra_bot.loading.plugins import list_plugins
 
 
 def test_guard_is_off_unless_asked_for(store: Path) -> None:
     """Installed, listed, and off by default."""
-    (info,) = [found for found in discover() if found.name == "stake-guard"]
+    (info,) = [found for found in list_plugins() if found.name == "stake-guard"]
 
     report = vectra_bot.run("sidebet", games=1, seed=7, crowd=0)
 

@@ -16,10 +16,11 @@ import vectra_bot
 from vectra_bot.engine import Engine
 from vectra_bot.journal import journal_directory, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.options import plugin_choice
 from vectra_bot.models import DocType, Document
 from vectra_bot.serde import canonical_json, record_to_json
 from vectra_bot.session.check import _plugins_of
-from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig, enabled_plugins
+from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.session.header import engine_of, profile_of
 from vectra_bot.session.live.config import LiveConfig
 from vectra_bot.session.shell import read_frame
@@ -63,7 +64,7 @@ def replayed(store: Path) -> list[str]:
     path = journal_directory(store, "s")
     header = read_header(path)
     source = resolve_strategy(header["strategy"]["spec"])
-    engine: Engine = engine_of(header, source, _plugins_of(path, header))
+    engine: Engine = engine_of(header, source, _plugins_of(path, header).manager)
     profile, found = profile_of(header), []
     with closing(read_journal(path)) as journal:
         for entry in journal:
@@ -166,7 +167,7 @@ def test_a_replay_as_a_new_session_can_have_alerts(tmp_path: Path) -> None:
 )
 def test_where_alerts_are_on(config: Any, alerts: bool, wanted: bool) -> None:
     """On the feed of a venue and live, unless an option says otherwise."""
-    assert ("alerts" in enabled_plugins(config, alerts=alerts)) is wanted
+    assert ("alerts" in plugin_choice(config, alerts=alerts).usual) is wanted
 
 
 def test_the_auditors_alerts_reach_plugins_too(tmp_path: Path) -> None:

@@ -31,7 +31,13 @@ CONFIGS: list[tuple[type[Any], type[Any], dict[str, Any], set[str]]] = [
 ]
 IDS = ["run", "replay", "record"]
 
-PLUGINS: list[Any] = [None, {"stake-guard": None}, {"stake-guard": {"max_share": "0.1"}}]
+PLUGINS: list[Any] = [
+    None,
+    {"stake-guard": None},
+    {"stake-guard": {"max_share": "0.1"}},
+    ["watch"],
+    (5,),
+]
 NAMES: list[Any] = [["stake-guard"], ("stake-guard",)]
 ACCEPTED: dict[str, list[Any]] = {
     "protocol": [None],
@@ -42,6 +48,8 @@ ACCEPTED: dict[str, list[Any]] = {
     "limits": [None, {"stake": "0.05"}],
     "enable_plugins": NAMES,
     "disable_plugins": NAMES,
+    "block_plugins": NAMES,
+    "plugins_dir": ["plugins", Path("plugins"), None],
     "plugins": PLUGINS,
     "alerts_config": ["alerts.toml", Path("alerts.toml"), None],
     "alert_sinks": [[AlertFeed()], (AlertFeed(),), ()],

@@ -19,7 +19,8 @@ from tests.session.strategies import Busy, Counting, Raising
 from vectra_bot.errors import StoreError, StrategyError
 from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, read_header, read_journal, write_journal
-from vectra_bot.loading import _distributions, origin_of, resolve_strategy
+from vectra_bot.loading import origin_of, resolve_strategy
+from vectra_bot.loading.origin import _distributions
 from vectra_bot.session.header import source_changed
 from vectra_bot.session.recovery.killed import REASON, recover_store
 from vectra_bot.session.replay import check_journal

@@ -1,7 +1,8 @@
-"""Mistakes in a first strategy: each is refused before play, or said with advice."""
+"""Mistakes in a first strategy or plugin: each is refused before play, or said with advice."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from attrs import frozen
 
 from vectra_bot import Strategy, run
 from vectra_bot.cli.main import main
-from vectra_bot.errors import StrategyError
+from vectra_bot.errors import ConfigError, PluginError, StrategyError
 
 
 @frozen
@@ -115,6 +116,153 @@ def test_a_mistake_is_never_silent(
     error = capsys.readouterr().err + caplog.text
     assert (code, bool(re.search(mistake.advice, error))) == (mistake.code, True), error
     assert list(store.glob("journals/*")) == [] or mistake.plays
+
+
+HOOKED = "@hookimpl\ndef on_phase(self, game): ...\n"
+
+PLUGIN_MISTAKES = {
+    # marks
+    "no mark": Mistake("def on_game_tick(self, tick): ...", 8, "not marked; write @hookimpl above its def"),
+    "one mark": Mistake(HOOKED + "def on_game_tick(self, tick): ...", 8, "on_game_tick would never run"),
+    "override": Mistake("def on_phase(self, game): ...", 8, "overrides that of Base, which is; write @hook",
+                        before="class Base(Plugin):\n    @hookimpl\n    def on_phase(self, game): ..."),
+    "no method": Mistake(HOOKED + "on_game_tick = 5", 8, "write @hookimpl def on_game_tick"),
+    "property": Mistake("@property\n@hookimpl\ndef on_phase(self): ...", 8, "hooks are plain functions"),
+    # names
+    "unknown": Mistake("@hookimpl\ndef on_game_tik(self, tick): ...", 8, r"did you mean on_game_tick"),
+    "unmarked": Mistake(HOOKED + "def on_game_tik(self, tick): ...", 8, r"did you mean on_game_tick\?"),
+    "on_tick": Mistake(HOOKED + "def on_tick(self, tick): ...", 8, "is not a hook and would never run"),
+    "on_else": Mistake(HOOKED + "def on_zebra(self): ...", 8, "the hooks are session_started"),
+    "no hook": Mistake("x: int = 1", 8, "has no hook and would never run: mark a method"),
+    # signatures
+    "argument": Mistake("@hookimpl\ndef on_phase(self, tick): ...", 8, r"it may take \['game'\]"),
+    "no self": Mistake("@hookimpl\ndef on_phase(game): ...", 8, r"write def on_phase\(self, ...\)"),
+    "async": Mistake("@hookimpl\nasync def on_phase(self, game): ...", 8, "hooks are plain functions"),
+    "yield": Mistake("@hookimpl\ndef on_phase(self, game): yield", 8, "would never run: write a plain"),
+    # versions and parameters
+    "newer": Mistake("api_version = 2\n" + HOOKED, 8, "install a newer version of vectra-bot"),
+    "older": Mistake("api_version = 0\n" + HOOKED, 8, "install a newer version of the plugin"),
+    "text": Mistake("api_version = '1'\n" + HOOKED, 8, "api_version was '1': give a whole number, 1"),
+    "annotated": Mistake("api_version: int = 1\n" + HOOKED, 4, "write api_version = 1"),
+    "needed": Mistake("x: int = param()\n" + HOOKED, 4, "'x' was not given"),
+    # code
+    "broken": Mistake(HOOKED, 3, "line 1", before="def broken(:"),
+    "import": Mistake(HOOKED, 8, "no_such_module", before="import no_such_module"),
+    "created": Mistake("def __attrs_post_init__(self): 1 / 0\n" + HOOKED, 8, "cannot be created"),
+    "several": Mistake(HOOKED, 3, r"say which one, as in .*:Base",
+                       before="class Base(Plugin):\n    @hookimpl\n    def on_phase(self, game): ..."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLUGIN_MISTAKES)
+def test_a_mistake_in_a_plugin_is_refused_before_play(
+    name: str, tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the plugin or its file, what is wrong, and what to write."""
+    mistake = PLUGIN_MISTAKES[name]
+    body = "\n".join("    " + line for line in mistake.body.splitlines())
+    base = "Base" if name == "override" else "Plugin"
+    path = tmp_path / f"mistaken_{name.replace(' ', '_')}.py"
+    head = mistake.before.partition("\n")[0] if "broken" in mistake.before else ""
+    path.write_text(
+        f"{head}\nfrom vectra_bot import Plugin, hookimpl, param\n{mistake.before}\n"
+        f"class Mistaken({base}):\n{body}\n"
+    )
+    spec = f"{path}:Mistaken" if name == "override" else str(path)
+
+    code = main(["run", "watch", "--games", "1", "--plugin", spec, "--json"])
+
+    error = capsys.readouterr().err
+    assert (code, bool(re.search(mistake.advice, error))) == (mistake.code, True), error
+    assert "Mistaken" in error or path.name in error
+    assert list(store.glob("journals/*")) == []
+
+
+PLACES = {
+    "no file": (["watch", "--plugin", "./missing.py"], 3, "plugin file './missing.py' does not exist"),
+    "no module": (["watch", "--plugin", "missing:Class"], 3, "plugin missing:Class cannot be found"),
+    "no class": (["watch", "--plugin", "json:Missing"], 3, "plugin json:Missing cannot be found"),
+    "wrong class": (["watch", "--plugin", "./bot.py:Missing"], 5, "no plugin class is named 'Missing'"),
+    "no folder": (["watch", "--plugins-dir", "missing"], 3, "plugin folder 'missing' cannot be read"),
+    "empty folder": (["watch", "--plugins-dir", "empty"], 3, "has no file with a plugin"),
+    "strategy": (["watch", "--plugin", "./bot.py"], 3, "Bot is a strategy, run it by"),
+    "plugin": (["./plug.py"], 3, "defines no Strategy"),
+    "unmarked": (["watch", "--plugin", "./plain.py"], 3, "Plain.on_phase is not marked, write @hookimpl"),
+    "name": (["watch", "--plugin", "stake-gard"], 5, "did you mean stake-guard"),
+    "setting": (["watch", "--plugin", "./plug.py", "--plugin-set", "Plug.x=1"], 4, "'x'"),
+    "of another": (["watch", "--plugin", "./plug.py", "--plugin-set", "plug.x=1"], 5, "mean Plug?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_plugin_in_a_wrong_place_is_refused(
+    name: str,
+    tmp_path: Path,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The line has what was given, and nothing was played."""
+    command, code, advice = PLACES[name]
+    monkeypatch.chdir(tmp_path)
+    Path("bot.py").write_text(
+        "from vectra_bot import Strategy\nclass Bot(Strategy):\n    def on_phase(self, game): ...\n"
+    )
+    Path("plug.py").write_text(
+        "from vectra_bot import Plugin, hookimpl\nclass Plug(Plugin):\n"
+        "    @hookimpl\n    def on_phase(self, game): ...\n"
+    )
+    Path("plain.py").write_text("class Plain:\n    def on_phase(self, game): ...\n")
+    Path("empty").mkdir()
+
+    found = main(["run", *command, "--games", "1"])
+
+    error = capsys.readouterr().err
+    assert (found, advice in error) == (code, True), error
+    assert list(store.glob("journals/*")) == []
+
+
+def test_a_strategys_name_that_two_distributions_took_is_refused(
+    tmp_path: Path,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Neither of them wins silently; the list has the error."""
+    for name in ("acme", "other"):
+        info = tmp_path / name / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            f"[vectra_bot.strategies]\nshared = {name}_bots:Bot\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+
+    assert main(["run", "shared", "--games", "1"]) == 3
+    assert main(["strategies", "--json"]) == 0
+
+    output = capsys.readouterr()
+    taken = "strategy name 'shared' is taken by acme (acme_bots:Bot) and by other (other_bots:Bot)"
+    assert f"{taken}: uninstall all but one" in output.err
+    (listed,) = [one for one in json.loads(output.out)["strategies"] if one["name"] == "shared"]
+    assert taken in listed["error"]
+
+
+def test_a_python_value_that_is_not_a_plugin_is_refused(store: Path) -> None:
+    """By the options, before anything is loaded."""
+
+    class Bot(Strategy):
+        def on_phase(self, game: object) -> None: ...
+
+    for given, words in (
+        (5, "plugin 5 has no hook"),
+        (Bot, "'Bot' is a strategy"),
+        (Bot(), "'Bot' is a"),
+    ):
+        with pytest.raises(PluginError, match=words):
+            run("watch", games=1, store=store, plugins=[given])
+    with pytest.raises(ConfigError, match="option plugins was of type int: give a list of plugins"):
+        run("watch", games=1, store=store, plugins=5)  # type: ignore[arg-type]
 
 
 def test_lists_of_a_class_belong_to_the_instance() -> None:

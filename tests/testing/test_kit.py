@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import vectra_bot
-from vectra_bot import GameView, Strategy, param
+from vectra_bot import GameView, Plugin, Strategy, hookimpl, param
 from vectra_bot.errors import ConfigError, StrategyError
 from vectra_bot.exchange import Exchange, ExchangeConfig
+from vectra_bot.journal import read_header
 from vectra_bot.models import ActionState, ActionType, DocType, GameSummary, GameTick, PlayerAction
 from vectra_bot.testing import Bench, make_game, play_games
 
@@ -249,6 +250,36 @@ def test_the_plugin_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+class Counter(Plugin):
+    """Counts ticks."""
+
+    ticks = 0
+
+    @hookimpl
+    def on_game_tick(self, tick: GameTick) -> None:
+        self.ticks += 1
+
+
+def test_plugins_are_those_that_a_test_gives() -> None:
+    """In a list or by name; on the bench and in a whole session."""
+    counter, other = Counter(), Counter()
+    bench = Bench(Early, plugins=[counter])
+    bench.play(make_game([1, 1, 1]))
+    assert [name for name, _ in bench.engine.plugins.names] == ["Counter"]
+    assert [name for name, _ in Bench(Early, plugins={"a": other}).engine.plugins.names] == ["a"]
+
+    play_games(Early, [make_game([1, 1])], plugins=[other, "stake-guard"])
+    assert (counter.ticks, other.ticks) == (3, 2)
+
+
+def test_a_session_of_the_kit_has_no_other_plugin(tmp_path: Path) -> None:
+    """Of the installed plugins only the one that was named takes part."""
+    play_games(Early, [make_game([1, 1])], plugins=["stake-guard"], store=tmp_path, session_id="s")
+    header = read_header(tmp_path / "journals" / "s")
+
+    assert [plugin["name"] for plugin in header["plugins"]] == ["stake-guard"]
 
 
 def test_the_bench_has_no_plugin_of_the_environment() -> None:

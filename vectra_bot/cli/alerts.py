@@ -211,7 +211,7 @@ def set_(what: str, values: tuple[str, ...], alerts_config: str | None, *, as_js
     "--severity", default="warning", metavar="WORD", help="Its severity.  [default: warning]"
 )
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings of plugins.")
-@click.option("--plugin", multiple=True, metavar="NAME", help="Enable a plugin.")
+@click.option("--plugin", multiple=True, metavar="NAME|FILE", help="Enable a plugin.")
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Disable a plugin.")
 @click.option(
     "--plugin-set",

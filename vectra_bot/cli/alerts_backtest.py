@@ -10,8 +10,9 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
-from vectra_bot.cli.options import plugin_settings
+from vectra_bot.cli.options import plugin_options
 from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.config import FileConfig
 from vectra_bot.redaction import clean
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _plugins(
     from vectra_bot.analysis.signals import rule_plugins
 
     choice = {"plugin_set": plugin_set, "plugin": (), "no_plugin": ()}
-    settings = plugin_settings({}, choice)[2]
+    settings = plugin_options(FileConfig(), choice)["plugins"]
     return rule_plugins(rules or ("alerts",), model, settings)
 
 

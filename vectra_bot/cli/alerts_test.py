@@ -10,14 +10,15 @@ from typing import Any
 
 from vectra_bot.alerts.delivery import AlertDelivery, SessionFacts, sinks_of
 from vectra_bot.alerts.preferences import check_severity, check_type
-from vectra_bot.cli.options import plugin_settings
+from vectra_bot.cli.options import plugin_options
 from vectra_bot.clock import WallClock
 from vectra_bot.config import FileConfig, load_config
 from vectra_bot.errors import PluginError
+from vectra_bot.loading.options import ALERT_SINKS
+from vectra_bot.loading.plugins import PluginChoice, load_plugins
 from vectra_bot.models import AlertTrigger, AlertType
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.session.config import ALERT_SINKS
 
 _MARGIN_S = 1.0
 
@@ -55,10 +56,16 @@ def _plugins(options: Mapping[str, Any]) -> PluginManager:
 
     file = options["config_file"]
     config = load_config(Path(file), SECTIONS) if file else FileConfig()
-    enable, disable, settings = plugin_settings(config.plugins, options)
-    if ALERT_SINKS not in disable:
-        enable = (*enable, ALERT_SINKS)
-    plugins = PluginManager.load(settings=settings, enable=enable, disable=disable)
+    chosen = plugin_options(config, options)
+    plugins = load_plugins(
+        PluginChoice(
+            settings=chosen["plugins"],
+            enable=chosen["enable_plugins"],
+            disable=chosen["disable_plugins"],
+            block=chosen["block_plugins"],
+            usual=(ALERT_SINKS,),
+        )
+    )
     if not plugins.calls["register_alert_sinks"]:
         raise PluginError(
             f"no plugin registers a sink of alerts: enable one, such as {ALERT_SINKS}"

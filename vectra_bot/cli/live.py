@@ -17,7 +17,7 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    plugin_settings,
+    plugin_options,
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
@@ -119,7 +119,6 @@ def _live_config(
             "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
         )
     account = LiveOptions(**file.live)
-    enable, disable, by_plugin = plugin_settings(file.plugins, options)
     given = {**file.options, **given_options(LiveConfig, options)}
     browser = BrowserSettings(**given_options(BrowserSettings, options))
     given["venue"] = given.get("venue") or known_venue(browser)
@@ -132,9 +131,7 @@ def _live_config(
         limits={**file.limits, **given_options(Limits, options)},
         link=LiveSettings(**given_options(LiveSettings, options)),
         browser=browser,
-        plugins=by_plugin,
-        enable_plugins=enable,
-        disable_plugins=disable,
+        **plugin_options(file, options),
         **given,
     )
 

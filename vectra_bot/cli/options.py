@@ -18,13 +18,11 @@ from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.params import Heading, Option, options_of
 
 if TYPE_CHECKING:
-    from vectra_bot.config import PluginSettings
+    from vectra_bot.config import FileConfig
     from vectra_bot.params import WrittenText
 
 _ARGUMENTS = "vectra_bot.arguments"
 _NAME = re.compile(r"[a-z][a-z_.-]{0,23}")
-
-PluginChoice = tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]
 
 
 class DeclaredOption(click.Option):
@@ -150,13 +148,11 @@ def _help(declaration: Option) -> str:
     return f"{declaration.help}  [default: {default}]" if default else declaration.help
 
 
-def plugin_settings(
-    from_file: Mapping[str, PluginSettings], options: Mapping[str, Any]
-) -> PluginChoice:
-    """Return plugins to enable, plugins to disable, and parameters by name; options override the file."""
-    enable = {name: None for name, plugin in from_file.items() if plugin.enabled}
-    disable = {name: None for name, plugin in from_file.items() if plugin.enabled is False}
-    settings = {name: dict(plugin.settings) for name, plugin in from_file.items()}
+def plugin_options(file: FileConfig, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a config that choose plugins; the command line overrides the file."""
+    enable = {name: None for name, plugin in file.plugins.items() if plugin.enabled}
+    disable = {name: None for name, plugin in file.plugins.items() if plugin.enabled is False}
+    settings = {name: dict(plugin.settings) for name, plugin in file.plugins.items()}
     for key, value in written_pairs("--plugin-set", options["plugin_set"]).items():
         name, dot, parameter = key.rpartition(".")
         if not dot or not name:
@@ -170,8 +166,14 @@ def plugin_settings(
     for name in options["no_plugin"]:
         disable[name] = None
         enable.pop(name, None)
-    wanted = {name: values for name, values in settings.items() if values and name not in disable}
-    return tuple(enable), tuple(disable), wanted
+    return {
+        "enable_plugins": tuple(enable),
+        "disable_plugins": tuple(disable),
+        "block_plugins": file.blocked,
+        "plugins": {
+            name: values for name, values in settings.items() if values and name not in disable
+        },
+    }
 
 
 def written_pairs(flag: str, texts: Iterable[str]) -> dict[str, WrittenText]:

@@ -11,9 +11,10 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    plugin_settings,
+    plugin_options,
 )
 from vectra_bot.cli.output import json_option
+from vectra_bot.config import FileConfig
 from vectra_bot.session.config import RecordConfig, StopFlag
 from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
@@ -76,13 +77,10 @@ def _flushed(last: int) -> None:
 
 
 def _config(options: dict[str, Any]) -> RecordConfig:
-    enable, disable, plugins = plugin_settings({}, options)
     return RecordConfig(
         settings=LiveSettings(**given_options(LiveSettings, options)),
         browser=BrowserSettings(**given_options(BrowserSettings, options)),
-        plugins=plugins,
-        enable_plugins=enable,
-        disable_plugins=disable,
+        **plugin_options(FileConfig(), options),
         **given_options(RecordConfig, options),
     )
 

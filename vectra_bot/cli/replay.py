@@ -14,12 +14,13 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    plugin_settings,
+    plugin_options,
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.report import page_path, paged, print_report, report_option, write_page
 from vectra_bot.cli.stopping import Stopper
+from vectra_bot.config import FileConfig
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.redaction import clean
 from vectra_bot.session import ReplayConfig, replay_session
@@ -81,13 +82,10 @@ def replay(path: str, page: str | None, as_json: bool, **options: Any) -> int:
 
 
 def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
-    enable, disable, plugins = plugin_settings({}, options)
     return ReplayConfig(
         path=target,
         settings=written_pairs("--set", options["set"]),
-        plugins=plugins,
-        enable_plugins=enable,
-        disable_plugins=disable,
+        **plugin_options(FileConfig(), options),
         **given_options(ReplayConfig, options),
     )
 
@@ -96,7 +94,7 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
     given = sorted(
         f"--{name.replace('_', '-')}"
         for name, value in options.items()
-        if value and name not in ("check", "strategy", "set")
+        if value and name not in ("check", "strategy", "set", "plugin")
     )
     if given:
         raise UsageError(
@@ -105,7 +103,10 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
     with Stopper(foreign=True), quiet_stdout(as_json):
         named = {"strategy": options["strategy"]} if options["strategy"] else {}
         secrets = written_pairs("--set", options["set"])
-        config = ReplayConfig(path=target, check=True, settings=secrets, **named)
+        plugins = options["plugin"]
+        config = ReplayConfig(
+            path=target, check=True, settings=secrets, enable_plugins=plugins, **named
+        )
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
@@ -115,7 +116,13 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
         raise UsageError(f"nothing was checked: {result['not_checked']}")
     if not result["equal"]:
         first = result["first_difference"]
-        changed = " (the strategy's source has changed since)" if result["source_changed"] else ""
+        changed = "".join(
+            f" ({what})"
+            for what in (
+                *(("the strategy's source has changed since",) if result["source_changed"] else ()),
+                *result["plugin_notes"],
+            )
+        )
         raise CheckFailed(
             f"command {first['index']} at tick {first['tick']} of game {first['game_id']} differs: "
             f"{first['reason']}{changed}; compare the two commands with --json"
@@ -134,6 +141,7 @@ def _print_check(result: dict[str, Any]) -> None:
             ("Commands", f"{result['commands']} replayed, {result['recorded']} recorded"),
             ("Equal", {True: "yes", False: "no", None: "not checked"}[result["equal"]]),
             ("Source", "changed since" if result["source_changed"] else "unchanged"),
+            *(("Plugins", note) for note in result["plugin_notes"]),
             ("SHA-256", result["sha256"]),
         ],
         title="Check",

@@ -16,7 +16,7 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    plugin_settings,
+    plugin_options,
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
@@ -110,7 +110,6 @@ def _session_config(
         raise UsageError(
             "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
         )
-    enable, disable, by_plugin = plugin_settings(file.plugins, options)
     given = {**file.options, **given_options(SessionConfig, options)}
     if options["no_store"] and options["store"] is None:
         given.pop("store", None)  # the command line overrides the file
@@ -121,8 +120,6 @@ def _session_config(
         settings={**file.settings, **written_pairs("--set", options["set"])},
         limits=attrs.evolve(usual, **{**file.limits, **given_options(Limits, options)}),
         link=LiveSettings(**given_options(LiveSettings, options)),
-        plugins=by_plugin,
-        enable_plugins=enable,
-        disable_plugins=disable,
+        **plugin_options(file, options),
         **given,
     )

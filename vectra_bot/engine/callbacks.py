@@ -13,6 +13,7 @@ from attrs import Factory, define, field, frozen
 from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.interface import BotActionInterface
 from vectra_bot.alerts import AlertBook
+from vectra_bot.engine.call_times import TICK_NS, CallTimes
 from vectra_bot.engine.effects import Effects
 from vectra_bot.engine.seals import Code, SealedBooks
 from vectra_bot.errors import (
@@ -75,6 +76,7 @@ class Callbacks:
         failure: what the strategy raised; after that it is not called again.
         plugin_errors: number of exceptions by plugin and alert rule.
         returned: callbacks that returned what looks like an order.
+        times: how long calls of the strategy take.
     """
 
     strategy: Strategy
@@ -88,6 +90,7 @@ class Callbacks:
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
     returned: set[str] = field(factory=set)
+    times: CallTimes = field(factory=CallTimes)
     _running: str = "__init__"
     _for_rules: GameView | None = None
 
@@ -141,8 +144,9 @@ class Callbacks:
         if self.failure is not None:
             return
         self._running = "on_game_tick"
-        desk, ours = self.desk, getcontext()
+        desk, ours, timer = self.desk, getcontext(), self.times.timer
         desk.thread = get_ident()
+        began_ns = 0 if timer is None else timer()
         try:
             method = self.strategy.on_game_tick
             if not self.books.sealed:
@@ -161,6 +165,8 @@ class Callbacks:
         finally:
             desk.thread = 0
             setcontext(ours)
+            if timer is not None and (took_ns := timer() - began_ns) > TICK_NS:
+                self._slow("on_game_tick", took_ns)
 
     def side_round(self, before: Round | None, now: Round | None) -> None:
         """Run ``on_side_round`` of alert rules if a round is new, closed, or has its result."""
@@ -216,7 +222,8 @@ class Callbacks:
         if self.failure is not None:
             return None
         self._running = callback
-        desk, ours = self.desk, getcontext()
+        desk, ours, timer = self.desk, getcontext(), self.times.timer
+        began_ns = 0 if timer is None else timer()
         try:
             method = getattr(self.strategy, callback)
             if getattr(method, "__func__", None) is _DEFAULTS[callback]:
@@ -239,6 +246,8 @@ class Callbacks:
             desk.thread = 0
             setcontext(ours)
             self.open()
+            if timer is not None and (took_ns := timer() - began_ns) > TICK_NS:
+                self._slow(callback, took_ns)
 
     def run_exits(self, actions: BotActionInterface) -> None:
         """Sell everything if a declared exit is due, unless a sale is undecided."""
@@ -308,6 +317,10 @@ class Callbacks:
         if hook == "review_action":
             changed = ", ".join(filter(None, (changed, self.code.check())))
         return changed
+
+    def _slow(self, callback: str, took_ns: int) -> None:
+        name = f"{type(self.strategy).__name__}.{callback}"
+        self.times.add(name, took_ns, self.desk.game.game_id, self.desk.game.tick)
 
     def _returned(self, callback: str, given: Any) -> None:
         """Store a warning, once for each callback, that what it returned does nothing."""

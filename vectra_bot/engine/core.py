@@ -103,6 +103,7 @@ class Engine:
         history: the last finished games.
         counts: counters by name, such as ``ticks``.
         states: number of completed actions by state.
+        call_times: how long the strategy's calls take.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Engine:
         self._control = Control(desk, effects, self._flatten, watches)
         self._books = SealedBooks(desk, state, plugins, vars(self))
         self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
+        self.call_times = self._callbacks.times
         self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
         self._callbacks.begin(
             Surroundings(self._actions, account.view, self._finished, SideGamesView(rounds))

@@ -38,6 +38,8 @@ class HookTime:
     """Calls so far. Unit: count."""
     total_ns: int
     """Time of all calls. Unit: ns."""
+    longest_ns: int = 0
+    """Time of the longest call. Unit: ns."""
 
 
 @frozen(kw_only=True)

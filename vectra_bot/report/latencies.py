@@ -1,16 +1,21 @@
-"""Latencies of a session: counted by value, so that memory does not grow with the session."""
+"""Times of a session: latencies, counted by value so that memory does not grow, and calls of users' code."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
+from vectra_bot.engine.call_times import TICK_NS, SlowCalls
+from vectra_bot.models import HookTime
 from vectra_bot.models.times import NS_PER_MS
 
 MAX_LATENCY_MS = 60_000
 _STEPS = 10  # of a millisecond
+_MANY_CALLS = 20
+_SLOW_MEAN_NS = 5_000_000
 _MAX_STEPS = MAX_LATENCY_MS * _STEPS // 10
 
 
@@ -32,6 +37,84 @@ class SendLatency:
     p50_ms: float | None = None
     p99_ms: float | None = None
     max_ms: float | None = None
+
+
+@frozen(kw_only=True)
+class SlowCallback:
+    """The calls of a strategy's callback that took longer than a tick, in real time.
+
+    Attributes:
+        callback: class and method.
+        count: how many there were.
+        ticks: ticks of a live venue meanwhile, 250 ms each.
+        longest_ms: time of the longest call.
+        game_id, tick: where the longest call was.
+    """
+
+    callback: str
+    count: int
+    ticks: int
+    longest_ms: float
+    game_id: str
+    tick: int
+
+
+@frozen(kw_only=True)
+class HookFigures:
+    """How long one hook of one plugin took, in real time.
+
+    Attributes:
+        calls: how often it was called.
+        total_ms: time of all calls.
+        mean_ms: time of a call on average.
+        longest_ms: time of the longest call.
+        slow: whether that is too long for a venue with a tick every 250 ms: a call that took longer than one,
+            or more than 5 ms on average over at least 20 calls.
+    """
+
+    plugin: str
+    hook: str
+    calls: int
+    total_ms: float
+    mean_ms: float
+    longest_ms: float
+    slow: bool
+
+
+def slow_callbacks(found: Iterable[SlowCalls]) -> tuple[SlowCallback, ...]:
+    """Return slow calls as a report shows them, those that cost most ticks first."""
+    return tuple(
+        SlowCallback(
+            callback=one.callback,
+            count=one.count,
+            ticks=one.ticks,
+            longest_ms=_ms(one.longest_ns),
+            game_id=one.game_id,
+            tick=one.tick,
+        )
+        for one in sorted(found, key=lambda one: -one.ticks)
+    )
+
+
+def hook_figures(times: Iterable[HookTime]) -> tuple[HookFigures, ...]:
+    """Return the times of hooks as a report shows them, the longest first."""
+    return tuple(
+        HookFigures(
+            plugin=one.plugin,
+            hook=one.hook,
+            calls=one.calls,
+            total_ms=_ms(one.total_ns),
+            mean_ms=_ms(one.total_ns / one.calls),
+            longest_ms=_ms(one.longest_ns),
+            slow=one.longest_ns > TICK_NS
+            or (one.calls >= _MANY_CALLS and one.total_ns > one.calls * _SLOW_MEAN_NS),
+        )
+        for one in sorted(times, key=lambda one: -one.total_ns)
+    )
+
+
+def _ms(time_ns: float) -> float:
+    return round(time_ns / NS_PER_MS, 3)
 
 
 @define

@@ -91,7 +91,9 @@ class _Parts:
             yield self.curve()
         charts = "".join(self.game(number) for number in range(len(report.charts)))
         yield f'<div class="grid">{charts}</div>' if charts else ""
-        tables = [self.money(), self.play(), self.risk(), self.actions(), self.time(), self.about()]
+        tables = [
+            self.money(), self.play(), self.risk(), self.actions(), self.time(), self.slow(), self.about()
+        ]  # fmt: skip
         yield f'<div class="grid tables">{"".join(tables)}</div>'
 
     def number(self, key: str, form: Callable[[Any], str] = plain, none: str = "none") -> str:
@@ -292,6 +294,26 @@ class _Parts:
                 ("Worst, ms", number("send_latency.max_ms")),
             ]
         return self.pairs("Latency, from intent to account update", rows)
+
+    def slow(self) -> str:
+        """Return what took too long of the strategy and of plugins, empty if nothing did."""
+        number, rows = self.number, []
+        for at, calls in enumerate(self.report.slow_callbacks):
+            key = f"slow_callbacks[{at}]"
+            longest = f"{number(f'{key}.longest_ms')} ms at tick {number(f'{key}.tick')}"
+            count, ticks = number(f"{key}.count"), number(f"{key}.ticks")
+            meanwhile = f"a live venue continues for {ticks} ticks meanwhile"
+            about = f"calls longer than a tick: {count}; at most {longest}; {meanwhile}"
+            rows.append((text(calls.callback), about))
+        for at, hook in enumerate(self.report.hook_times):
+            if hook.slow:
+                key = f"hook_times[{at}]"
+                mean, longest = number(f"{key}.mean_ms"), number(f"{key}.longest_ms")
+                about = (
+                    f"{mean} ms on average, {longest} ms at most, calls: {number(f'{key}.calls')}"
+                )
+                rows.append((f"Plugin {text(hook.plugin)}, {text(hook.hook)}", about))
+        return self.pairs("Slow calls", rows) if rows else ""
 
     def about(self) -> str:
         report = self.report

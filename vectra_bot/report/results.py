@@ -21,7 +21,7 @@ from vectra_bot.report.figures import (
     LimitFigures,
     TradeFigures,
 )
-from vectra_bot.report.latencies import Latency, SendLatency
+from vectra_bot.report.latencies import HookFigures, Latency, SendLatency, SlowCallback
 
 
 @frozen(kw_only=True)
@@ -94,6 +94,9 @@ class Report:
         limits_met: limits that denied actions, by name.
         charts: the best, the worst and the last game in which we traded, with their prices and fills.
         kept: whether the session is in its store; False with ``no_store``.
+        slow_callbacks: callbacks of the strategy that took longer than a tick. No two runs take as long: this
+            and *hook_times* do not count when reports are compared.
+        hook_times: time of the plugins' hooks.
     """
 
     mode: str
@@ -153,6 +156,8 @@ class Report:
     limits_met: dict[str, LimitFigures] = field(factory=dict)
     charts: tuple[GameChart, ...] = ()
     kept: bool = True
+    slow_callbacks: tuple[SlowCallback, ...] = field(default=(), eq=False)
+    hook_times: tuple[HookFigures, ...] = field(default=(), eq=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data; amounts are numbers of SOL."""

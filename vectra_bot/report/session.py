@@ -41,7 +41,7 @@ from vectra_bot.report.figures import (
     curve_point,
     limit_figures,
 )
-from vectra_bot.report.latencies import Latencies
+from vectra_bot.report.latencies import Latencies, hook_figures, slow_callbacks
 from vectra_bot.report.luck import Bet, Luck, Risks
 from vectra_bot.report.results import NoEntries, Report
 from vectra_bot.serde import canonical_json, record_to_json
@@ -369,12 +369,14 @@ def session_report(
 
 
 def _conduct(tally: SessionTally) -> dict[str, Any]:
-    """Return what a report says of how requests were sent and proven."""
+    """Return what a report says of how requests were sent and proven, and how long calls took."""
     return {
         "latency": tally.latencies.of_effects(),
         "send_latency": tally.latencies.of_sends(),
         "proofs": dict(sorted(tally.proofs.items())),
         "standing": tally.standing,
+        "slow_callbacks": slow_callbacks(tally.engine.call_times.slow.values()),
+        "hook_times": hook_figures(tally.engine.plugins.hook_times),
     }
 
 

@@ -57,6 +57,7 @@ def pairs(report: Report) -> Pairs:
     if report.plugin_errors:
         failed = ", ".join(f"{name} {count} times" for name, count in report.plugin_errors.items())
         rows.append(("Plugins", f'failed: {failed}; see vectra-bot query "FROM system_event"'))
+    rows += _slow(report)
     if report.lag_ms is not None and report.lag_ms >= SHOWN_LAG_MS:
         rows.append(("Pace", f"up to {report.lag_ms / 1000:.1f} s behind --speed"))
     rows += unfinished(report.unfinished)
@@ -245,6 +246,25 @@ def _latency(report: Report) -> str:
         f"{latency.p50_ms} ms median, {latency.p95_ms} ms at 95 %, {latency.max_ms} ms worst "
         f"({latency.count} actions, intent to account update)"
     )
+
+
+def _slow(report: Report) -> Pairs:
+    """Return a row for each callback that took longer than a tick, and for each slow hook of a plugin."""
+    rows: Pairs = []
+    for calls in report.slow_callbacks:
+        where = f"{calls.longest_ms:.0f} ms at tick {calls.tick} of game {calls.game_id}"
+        text = f"{calls.callback} took longer than a tick {_times(calls.count)}, at most {where}"
+        rows.append(("Slow", f"{text}: a live venue continues for {calls.ticks} ticks meanwhile"))
+    for hook in report.hook_times:
+        if hook.slow:
+            text = f"{hook.mean_ms:.1f} ms on average, {hook.longest_ms:.0f} ms at most"
+            total = f"{hook.total_ms / 1000:.1f} s in {hook.calls} calls"
+            rows.append(("Slow", f"plugin {hook.plugin}: {hook.hook} took {text}, {total}"))
+    return rows
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _real_time(report: Report) -> Pairs:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from attrs import define, field, frozen
 from vectra_bot.engine import Engine
 from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.recorded import RecordedPlugins, load_recorded
 from vectra_bot.models import Command, PlayerAction, SendResult
-from vectra_bot.plugins import GROUP, PluginManager, hookimpl
+from vectra_bot.plugins import hookimpl
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.header import (
     SessionPlan,
     engine_of,
-    plugin_settings_of,
+    plugin_entries_of,
     profile_of,
     source_changed,
     unrecorded,
@@ -69,6 +69,7 @@ class ReplayCheck:
         torn: whether its end is truncated.
         command_log: the replayed commands in canonical JSON, in order.
         not_checked: why no strategy was run, empty if one was.
+        plugin_notes: how the plugins differ from those that ran, one line each.
     """
 
     journal: str
@@ -85,6 +86,7 @@ class ReplayCheck:
     torn: bool
     command_log: list[str]
     not_checked: str = ""
+    plugin_notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as JSON-ready data."""
@@ -215,6 +217,7 @@ def check_journal(
     path: Path | str,
     strategy: str | type[Strategy] | None = None,
     secrets: Mapping[str, Any] | None = None,
+    plugins: Iterable[Any] = (),
 ) -> ReplayCheck:
     """Replay a journal and compare its commands, as ``vectra-bot replay --check`` does.
 
@@ -225,6 +228,8 @@ def check_journal(
         strategy: the strategy to run; the one that the journal names if None.
         secrets: the strategy's secret parameters, which are not in the journal. They are needed if its
             decisions depend on them.
+        plugins: plugins of the session that are not installed, as ``./file.py[:Class]``, ``module:Class`` or
+            classes; without one its vetoes are read from the journal.
 
     Returns:
         The comparison; ``equal`` says whether the replay decided the same. If no strategy was run, it is None
@@ -234,6 +239,7 @@ def check_journal(
         InputError: there is no journal, or the strategy cannot be loaded.
         JournalError: it is corrupt.
         ConfigError: a parameter of *secrets* is not a secret of the session.
+        UnknownNameError: the session had no such plugin.
         UnknownNameError, StrategyError, ConfigError, PluginError: the strategy, or a plugin that wants
             replays, cannot be created.
     """
@@ -242,7 +248,8 @@ def check_journal(
     if strategy is None and (why := why_not_run(header)):
         return _unchecked(path, header, why)
     source = resolve_strategy(header["strategy"]["spec"] if strategy is None else strategy)
-    engine = engine_of(header, source, _plugins_of(path, header), secrets)
+    found = _plugins_of(path, header, plugins)
+    engine = engine_of(header, source, found.manager, secrets)
     check = _Check(engine, profile_of(header))
     reader = check.read(path)
     check.name_missing([name for name in unrecorded(header) if name not in (secrets or {})])
@@ -260,6 +267,7 @@ def check_journal(
         clean=reader.clean,
         torn=reader.torn,
         command_log=[canonical_json(command_to_json(command)) for command in check.replayed],
+        plugin_notes=found.notes,
     )
 
 
@@ -284,17 +292,17 @@ def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
     )
 
 
-def _plugins_of(path: Path, header: Mapping[str, Any]) -> PluginManager:
-    """Return the plugins of a session that want replays, and one with the vetoes of the others."""
-    wanted = plugin_settings_of(header)
-    installed = {point.name for point in metadata.entry_points(group=GROUP)}
-    present = {name: wanted[name] for name in wanted.keys() & installed}
-    plugins = PluginManager.load(settings=present, disable=installed - wanted.keys(), replay=True)
-    others = [f"plugin.{name}:" for name in wanted.keys() - {name for name, _ in plugins.names}]
+def _plugins_of(
+    path: Path, header: Mapping[str, Any], given: Iterable[Any] = ()
+) -> RecordedPlugins:
+    """Return the plugins of a session that run again, and one with the vetoes of the others."""
+    found = load_recorded(plugin_entries_of(header), given)
+    others = [f"plugin.{name}:" for name in found.absent]
     if others:
         with closing(read_journal(path)) as journal:
-            plugins.register("(journal)", _JournaledVetoes(dict(_vetoes(journal, tuple(others)))))
-    return plugins
+            vetoes = _JournaledVetoes(dict(_vetoes(journal, tuple(others))))
+        found.manager.register("(journal)", vetoes)
+    return found
 
 
 @frozen
@@ -318,13 +326,15 @@ def _vetoes(journal: Iterable[Entry], plugins: tuple[str, ...]) -> Iterator[tupl
                 yield record.action_id, outcome.error_reason
 
 
-def decides_otherwise(path: Path, plan: SessionPlan) -> Divergence | None:
+def decides_otherwise(path: Path, plan: SessionPlan, given: Iterable[Any]) -> Divergence | None:
     """Return where the strategy of *plan* decides otherwise than the journal of its session, None if nowhere.
+
+    *given* has the plugins of the session that are not installed.
 
     Raises:
         JournalError: the journal is corrupt.
     """
     header = read_header(path)
-    check = _Check(plan.engine(_plugins_of(path, header)), profile_of(header))
+    check = _Check(plan.engine(_plugins_of(path, header, given).manager), profile_of(header))
     check.read(path)
     return check.difference

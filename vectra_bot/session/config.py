@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 from attrs import frozen
@@ -15,9 +15,9 @@ from attrs import frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.alerts.preference_file import AlertOptions
 from vectra_bot.alerts.sink import AlertSink
-from vectra_bot.config import referenced
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
+from vectra_bot.loading.options import PluginOptions, settings_given
 from vectra_bot.models import Document
 from vectra_bot.params import Heading, Refused, declared, like, option
 from vectra_bot.redaction import shown_url
@@ -45,11 +45,6 @@ _FOREVER_S = 10 * 365 * 86_400
 
 WATCH: Final = "watch"
 """The bundled strategy that takes no action."""
-
-ALERTS: Final = "alerts"
-"""The bundled plugin with the alert rules."""
-ALERT_SINKS: Final = "alert-sinks"
-"""The bundled plugin with the sinks of alerts."""
 
 
 def _strategy(value: Any) -> str | type[Strategy]:
@@ -83,38 +78,6 @@ def _limits(value: Any) -> Limits:
         if key not in known:
             raise ConfigError(f"limits has no {safe_repr(key)}: {_advice(key, known)}")
     return Limits(**value)
-
-
-def _settings(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise Refused
-    if not all(isinstance(key, str) for key in value):
-        raise Refused(message="it has a key that is not text: give a dict of values by name")
-    return {name: referenced(given, f"parameter {name!r}") for name, given in value.items()}
-
-
-def _plugins(value: Any) -> dict[str, dict[str, Any]]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise Refused
-    for name, given in value.items():
-        if given is not None and not isinstance(given, Mapping):
-            raise ConfigError(
-                f"option plugins[{name!r}] was of type {type(given).__name__}: "
-                "give a dict of values by parameter name"
-            )
-    return {name: _settings(given) for name, given in value.items()}
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    found = (value,) if isinstance(value, str) else value
-    found = tuple(found) if isinstance(found, Iterable) else (None,)
-    if not all(isinstance(entry, str) for entry in found):
-        raise Refused
-    return found
 
 
 def made_of(kind: type) -> Callable[[Any], Any]:
@@ -153,31 +116,6 @@ def _observer(value: Any) -> Observer | None:
     return observer
 
 
-class _WithPlugins(Protocol):
-    """A config that enables plugins."""
-
-    @property
-    def alerts(self) -> bool | None: ...
-    @property
-    def enable_plugins(self) -> tuple[str, ...]: ...
-
-
-def enabled_plugins(
-    config: _WithPlugins, *, alerts: bool = False, sinks: bool = True
-) -> tuple[str, ...]:
-    """Return the plugins that *config* enables, with those of alerts if it wants them.
-
-    Args:
-        config: says whether it wants them.
-        alerts: whether it does where *config* does not say it.
-        sinks: whether they are delivered: a replay gives alerts of a time that is over.
-    """
-    wanted = alerts if config.alerts is None else config.alerts
-    if not wanted:
-        return config.enable_plugins
-    return (*config.enable_plugins, ALERTS, *((ALERT_SINKS,) if sinks else ()))
-
-
 @frozen(kw_only=True, field_transformer=declared)
 class SessionConfig(EmbeddedOptions):
     """A paper session, on the embedded exchange or on the feed of a venue.
@@ -198,9 +136,13 @@ class SessionConfig(EmbeddedOptions):
         no_store: keep nothing: the session runs in a temporary folder that is removed at its end.
         shared: make a new store whose files follow the umask; without it they are this user's only.
         limits: what the session may do; Limits or a dict of them.
-        plugins: parameters by plugin name; naming a plugin enables it.
-        enable_plugins: plugins to enable although they are off by default.
-        disable_plugins: plugins not to load.
+        plugins: plugins as classes, objects, names, ``./file.py[:Class]`` or ``module:Class``; or parameters
+            by plugin name, where naming a plugin enables it.
+        enable_plugins: plugins to enable although they are off by default: names, ``./file.py[:Class]``,
+            ``module:Class``.
+        disable_plugins: names of plugins not to load.
+        block_plugins: names of plugins that nothing can load.
+        plugins_dir: folder of Python files whose plugins are loaded.
         alerts: whether the rules of the plugin ``alerts`` give alerts; None: on the feed of a venue.
         alerts_config: file of the preferences of alerts; the user's if None.
         alert_sinks: what shows or forwards alerts, besides the sinks that plugins register.
@@ -231,7 +173,7 @@ class SessionConfig(EmbeddedOptions):
     settings: Mapping[str, Any] = option(
         factory=dict,
         secret=True,
-        take=_settings,
+        take=settings_given,
         flag="--set",
         metavar="KEY=VALUE",
         repeatable=True,
@@ -253,43 +195,12 @@ class SessionConfig(EmbeddedOptions):
         flag=None,
         words='Limits(...), or a dict such as {"stake": "0.05"}',
     )
-    enable_plugins: tuple[str, ...] = option(
-        (),
-        take=_names,
-        flag="--plugin",
-        metavar="NAME",
-        repeatable=True,
-        words="plugin names",
-        help="Enable a plugin.",
-        heading=Heading.PLUGINS,
-    )
-    disable_plugins: tuple[str, ...] = option(
-        (),
-        take=_names,
-        flag="--no-plugin",
-        metavar="NAME",
-        repeatable=True,
-        words="plugin names",
-        help="Disable a plugin.",
-        heading=Heading.PLUGINS,
-    )
-    alerts: bool | None = option(
-        None,
-        shown="on for a venue's feed",
-        help="Give alerts by the bundled rules: the plugins alerts and alert-sinks.",
-        heading=Heading.PLUGINS,
-    )
-    plugins: Mapping[str, Mapping[str, Any]] = option(
-        factory=dict,
-        secret=True,
-        take=_plugins,
-        flag="--plugin-set",
-        metavar="NAME.KEY=VALUE",
-        repeatable=True,
-        words="a dict of parameters by plugin name (enable_plugins takes names)",
-        help="A plugin's parameter; enables the plugin.",
-        heading=Heading.PLUGINS,
-    )
+    enable_plugins: tuple[str, ...] = like(PluginOptions, "enable_plugins")
+    disable_plugins: tuple[str, ...] = like(PluginOptions, "disable_plugins")
+    block_plugins: tuple[str, ...] = like(PluginOptions, "block_plugins")
+    plugins_dir: Path | None = like(PluginOptions, "plugins_dir")
+    alerts: bool | None = like(PluginOptions, "alerts")
+    plugins: Mapping[str, Mapping[str, Any]] | Sequence[Any] = like(PluginOptions, "plugins")
     alerts_config: Path | None = like(AlertOptions, "alerts_config", key=None)
     alert_sinks: tuple[AlertSink, ...] = option(
         (), take=_sinks, flag=None, words="objects of classes that inherit AlertSink"
@@ -342,7 +253,7 @@ class RecordConfig:
             the report says if another one was seen.
         settings: timeouts, retries and queue limits of the connection.
         browser: whether a page in a browser is recorded, with what the person does there.
-        plugins: parameters by plugin name; naming a plugin enables it.
+        plugins: as in SessionConfig.
         recover: first recover the sessions in the store that were killed.
         flush: requests an immediate flush.
         flushed: called after a requested flush with the number of the last entry that is in a part.
@@ -382,8 +293,10 @@ class RecordConfig:
     )
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    block_plugins: tuple[str, ...] = like(SessionConfig, "block_plugins")
+    plugins_dir: Path | None = like(SessionConfig, "plugins_dir")
     alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
-    plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    plugins: Mapping[str, Mapping[str, Any]] | Sequence[Any] = like(SessionConfig, "plugins")
     alerts_config: Path | None = like(SessionConfig, "alerts_config")
     alert_sinks: tuple[AlertSink, ...] = like(SessionConfig, "alert_sinks")
     stop: StopFlag = like(SessionConfig, "stop")
@@ -444,8 +357,10 @@ class ReplayConfig:
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    block_plugins: tuple[str, ...] = like(SessionConfig, "block_plugins")
+    plugins_dir: Path | None = like(SessionConfig, "plugins_dir")
     alerts: bool = like(SessionConfig, "alerts", default=False, shown="")
-    plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    plugins: Mapping[str, Mapping[str, Any]] | Sequence[Any] = like(SessionConfig, "plugins")
     stop: StopFlag = like(SessionConfig, "stop")
 
     def __attrs_post_init__(self) -> None:

@@ -123,18 +123,7 @@ class SessionPlan:
                 "requires": self.source.origin.requires,
                 "settings": _plain_settings(self.source.name, settings_of(self.strategy)),
             },
-            "plugins": [
-                {
-                    "name": name,
-                    "version": version,
-                    "sources": origin_of(self.plugins.modules[name]).sources,
-                    "settings": _plain_settings(
-                        name,
-                        masked(self.plugins.parameters[name], self.plugins.settings[name]),
-                    ),
-                }
-                for name, version in self.plugins.names
-            ],
+            "plugins": [*_plugin_entries(self.plugins)],
             "limits": self.limits.to_json(),
             "protocol": {
                 "requests": {kind: dict(names) for kind, names in self.profile.requests.items()},
@@ -166,6 +155,19 @@ class SessionPlan:
             auditor=self.auditor,
             terms=self.terms,
         )
+
+
+def _plugin_entries(plugins: PluginManager) -> Iterator[dict[str, Any]]:
+    """Yield what the header has of each plugin; ``spec`` says where one is that is not installed."""
+    modules, parameters, specs = plugins.modules, plugins.parameters, plugins.specs
+    for name, version in plugins.names:
+        entry = {
+            "name": name,
+            "version": version,
+            "sources": origin_of(modules[name]).sources,
+            "settings": _plain_settings(name, masked(parameters[name], plugins.settings[name])),
+        }
+        yield {**entry, "spec": specs[name]} if name in specs else entry
 
 
 def _exchange(config: SessionConfig) -> dict[str, Any]:
@@ -319,7 +321,10 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{key}"
         if path in _INCIDENTAL:
             continue
-        if isinstance(value, Mapping):
+        if path == "plugins":
+            found[path] = [plugin["name"] for plugin in value]
+            found.update(_flat({plugin["name"]: plugin for plugin in value}, "plugins."))
+        elif isinstance(value, Mapping):
             found.update(_flat(value, f"{path}."))
         else:
             found[path] = canonical_json(value)
@@ -368,14 +373,17 @@ def why_not_run(header: Mapping[str, Any]) -> str:
     return ""
 
 
-def plugin_settings_of(header: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the plugins of the session of *header* with their settings, by name.
+def plugin_entries_of(header: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what *header* has of each plugin of its session, with ``name`` and ``settings``.
 
     Raises:
         JournalError: the header lacks what is needed.
     """
     with _header_errors():
-        return {entry["name"]: entry["settings"] for entry in header["plugins"]}
+        return [
+            {**entry, "name": entry["name"], "settings": entry["settings"]}
+            for entry in header["plugins"]
+        ]
 
 
 def engine_of(

@@ -30,12 +30,13 @@ from attrs import evolve, frozen
 from vectra_bot.alerts.delivery import AlertDelivery, SessionFacts, sinks_of
 from vectra_bot.alerts.sink import AlertSink
 from vectra_bot.clock import Clock, WallClock
+from vectra_bot.engine.call_times import SlowCalls
 from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
 from vectra_bot.loading import installed_as
 from vectra_bot.models import DocType, Document, Mode, SessionInfo, SessionSummary, SystemEvent
-from vectra_bot.models.times import utc_from_ns
+from vectra_bot.models.times import NS_PER_MS, utc_from_ns
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally, session_report
 from vectra_bot.session.config import StopFlag
@@ -189,9 +190,15 @@ class HostedSession:
         found = evolve(found, kept=self.place.kept)
         return found if shell.alerts is None else evolve(found, alert_sinks=shell.alerts.counts())
 
-    def notify_started(self) -> None:
-        """Call the plugins' session_started, before the first input."""
-        self.shell.engine.plugins.call("session_started", self._info())
+    def begin(self, clock: Clock) -> None:
+        """Have calls of strategy and plugins timed by *clock*, and call the plugins' session_started.
+
+        What they take is in no document: no two sessions take as long.
+        """
+        engine = self.shell.engine
+        engine.plugins.timer = engine.call_times.timer = clock.monotonic_ns
+        engine.call_times.notify = _log_slow
+        engine.plugins.call("session_started", self._info())
 
     def notify_finished(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
@@ -254,6 +261,17 @@ def started(plan: SessionPlan, began_ns: int) -> Document:
     )
 
 
+def _log_slow(calls: SlowCalls) -> None:
+    log.warning(
+        "%s took %d ms at tick %d of game %s, over a tick: a live venue continues for %d ticks meanwhile",
+        calls.callback,
+        calls.longest_ns // NS_PER_MS,
+        calls.tick,
+        calls.game_id,
+        calls.ticks,
+    )
+
+
 @asynccontextmanager
 async def host(
     plan: SessionPlan,
@@ -282,7 +300,7 @@ async def host(
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
         stop: ends the session; the block looks at it between inputs.
-        clock: says when the session really began; the machine's if None.
+        clock: says when the session really began, and how long calls take; the machine's if None.
         alerts: sinks besides those of plugins, and the file of preferences; no alert is delivered if None.
 
     Raises:
@@ -309,7 +327,7 @@ async def host(
         session = HostedSession(header, shell, place)
         opened.push(session.notify_finished)
         opened.callback(shell.abandon)  # does nothing after the session's end
-        session.notify_started()
+        session.begin(clock or WallClock())
         if alerts is not None and (delivery := alerts.open(plan)) is not None:
             opened.callback(delivery.close)
             shell.alerts = delivery

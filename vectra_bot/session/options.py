@@ -63,8 +63,10 @@ class RunOptions(TypedDict, total=False):
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    block_plugins: Sequence[str]
+    plugins_dir: Path | str | None
     alerts: bool | None
-    plugins: Mapping[str, Mapping[str, Any] | None] | None
+    plugins: Mapping[str, Mapping[str, Any] | None] | Sequence[Any] | None
     alerts_config: Path | str | None
     alert_sinks: Sequence[AlertSink]
     observer: Observer | None
@@ -91,8 +93,10 @@ class ReplayOptions(TypedDict, total=False):
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    block_plugins: Sequence[str]
+    plugins_dir: Path | str | None
     alerts: bool
-    plugins: Mapping[str, Mapping[str, Any] | None] | None
+    plugins: Mapping[str, Mapping[str, Any] | None] | Sequence[Any] | None
     stop: StopFlag
 
 
@@ -109,8 +113,10 @@ class RecordOptions(TypedDict, total=False):
     settings: LiveSettings
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
+    block_plugins: Sequence[str]
+    plugins_dir: Path | str | None
     alerts: bool
-    plugins: Mapping[str, Mapping[str, Any] | None] | None
+    plugins: Mapping[str, Mapping[str, Any] | None] | Sequence[Any] | None
     alerts_config: Path | str | None
     alert_sinks: Sequence[AlertSink]
     stop: StopFlag

@@ -17,6 +17,8 @@ from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import InputError
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.options import plugin_choice
+from vectra_bot.loading.plugins import load_plugins
 from vectra_bot.models import (
     AlertTrigger,
     Document,
@@ -26,9 +28,8 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
-from vectra_bot.session.config import RecordConfig, enabled_plugins
+from vectra_bot.session.config import RecordConfig
 from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import AlertWishes, host
 from vectra_bot.session.realtime import SegmentCloser, drive_live
@@ -158,11 +159,7 @@ class _Recording:
             source=source,
             strategy=configure(source.cls, {}),
             place=store_place(config.store, shared=config.shared),
-            plugins=PluginManager.load(
-                settings=config.plugins,
-                enable=enabled_plugins(config),
-                disable=config.disable_plugins,
-            ),
+            plugins=load_plugins(plugin_choice(config)),
             start_ns=clock.now_ns(),
             auditor=auditor,
             about={

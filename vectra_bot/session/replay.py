@@ -11,15 +11,16 @@ import attrs
 from attrs import frozen
 
 from vectra_bot.audit.auditor import FairAuditor
-from vectra_bot.errors import InputError, JournalError, PluginError
+from vectra_bot.errors import InputError, JournalError
 from vectra_bot.journal import read_header, read_journal
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.options import plugin_choice
+from vectra_bot.loading.plugins import load_plugins
 from vectra_bot.models import ClockAdvanced, ConnectionChanged, Frame, Mode, PlayerRequest
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
-from vectra_bot.session.config import WATCH, ReplayConfig, enabled_plugins
+from vectra_bot.session.config import WATCH, ReplayConfig
 from vectra_bot.session.header import SessionPlan, new_session_id, profile_of, rounds_of
 from vectra_bot.session.hosting import host
 from vectra_bot.session.shell import NoGateway, Shell
@@ -146,7 +147,8 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
                 f"{config.path} is a recording: only a journal has commands to check, give its folder"
             )
         named = None if config.strategy == WATCH else config.strategy
-        return check_journal(config.path, named, config.settings)
+        given = plugin_choice(config).enable
+        return check_journal(config.path, named, config.settings, given)
     return await replay_recording(config)
 
 
@@ -188,17 +190,6 @@ def _plan(
         PluginError: a plugin that was asked for does not want replays.
     """
     source = resolve_strategy(config.strategy)
-    plugins = PluginManager.load(
-        settings=config.plugins,
-        enable=enabled_plugins(config, sinks=False),
-        disable=config.disable_plugins,
-        replay=True,
-    )
-    for name in {*config.enable_plugins, *config.plugins} - {name for name, _ in plugins.names}:
-        raise PluginError(
-            f"plugin {name!r} does not run in replays, where its hooks would run again: set replays = True "
-            "in its class if they may"
-        )
     own_names = feed.profile if isinstance(feed, JournalFeed) else config.protocol
     return SessionPlan(
         session_id=auditor.session_id,
@@ -207,7 +198,7 @@ def _plan(
         source=source,
         strategy=configure(source.cls, config.settings),
         place=store_place(config.store, shared=config.shared),
-        plugins=plugins,
+        plugins=load_plugins(plugin_choice(config, sinks=False), replay=True),
         limits=config.limits,
         profile=own_names,
         auditor=auditor,

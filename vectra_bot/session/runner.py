@@ -21,12 +21,13 @@ from vectra_bot.exchange.config import START_NS
 from vectra_bot.fsio.modes import file_mode
 from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.options import plugin_choice
+from vectra_bot.loading.plugins import load_plugins
 from vectra_bot.models import Mode
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.check import decides_otherwise
-from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, enabled_plugins
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import (
     SessionPlan,
@@ -100,11 +101,7 @@ def plan_of(
         source=source,
         strategy=strategy,
         place=place,
-        plugins=PluginManager.load(
-            settings=config.plugins,
-            enable=enabled_plugins(config, alerts=venue != "embedded"),
-            disable=config.disable_plugins,
-        ),
+        plugins=load_plugins(plugin_choice(config, alerts=venue != "embedded")),
         limits=limits,
         start_ns=start_ns,
         seed=seed,
@@ -271,7 +268,7 @@ def _difference(journal_dir: Path, config: SessionConfig) -> str:
     """Return where the strategy decides otherwise than in the stored session, empty if nowhere."""
     config = attrs.evolve(config, session_id=journal_dir.name)
     try:
-        found = decides_otherwise(journal_dir, _plan(config))
+        found = decides_otherwise(journal_dir, _plan(config), plugin_choice(config).enable)
     except JournalError as error:
         return f"its journal is corrupt: {error}"
     return "" if found is None else f"game {found.game_id}, tick {found.tick}: {found.reason}"

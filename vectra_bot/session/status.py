@@ -166,7 +166,7 @@ def figures_of(shell: Shell, feed: LiveFeed | None) -> SessionFigures:
 
 @define(eq=False)
 class FiguresTeller:
-    """Calls ``on_session_figures`` once a second, if a plugin has it; then hooks are timed as well."""
+    """Calls ``on_session_figures`` once a second, if a plugin has it."""
 
     shell: Shell
     clock: Clock
@@ -178,8 +178,6 @@ class FiguresTeller:
         plugins = self.shell.engine.plugins
         self._asked = bool(plugins.calls["on_session_figures"])
         self._told_ns = self.clock.monotonic_ns()
-        if self._asked:
-            plugins.timer = self.clock.monotonic_ns
 
     def look(self) -> None:
         """Call the hook if it is time to."""

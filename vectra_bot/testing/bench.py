@@ -11,7 +11,7 @@ import attrs
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Engine
-from vectra_bot.errors import ConfigError, StrategyError
+from vectra_bot.errors import StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame
 from vectra_bot.game.ledger import Fill, Ledger, LedgerError, to_lamports, to_sol
@@ -41,7 +41,8 @@ from vectra_bot.models import (
     Trade,
 )
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import Strategy, configure
+from vectra_bot.strategy import Strategy
+from vectra_bot.testing.arguments import by_name, instance_of
 from vectra_bot.testing.rounds import BenchRounds
 from vectra_bot.testing.statements import player_update, short_info, sidebet_result
 
@@ -63,7 +64,7 @@ class Bench:
 
     Args:
         strategy: the strategy to drive, or its class.
-        plugins: plugin objects or classes by name; no other plugin takes part.
+        plugins: plugin objects or classes, in a list or by name; no other plugin takes part.
         cash: SOL at the start.
         limits: limits of the session.
         live: conditions of a live session, which must be armed; None for a session on paper.
@@ -83,7 +84,7 @@ class Bench:
         self,
         strategy: Strategy | type[Strategy],
         *,
-        plugins: Mapping[str, Any] | None = None,
+        plugins: Mapping[str, Any] | Iterable[Any] = (),
         cash: Decimal | str | int = 1,
         limits: Limits | None = None,
         live: LiveTerms | None = None,
@@ -94,12 +95,12 @@ class Bench:
         **parameters: Any,
     ) -> None:
         manager = PluginManager()
-        for name, plugin in (plugins or {}).items():
+        for name, plugin in by_name(plugins).items():
             manager.register(name, plugin)
         self.engine: Engine = Engine(
             session_id="bench",
             mode=Mode.PAPER if live is None else Mode.LIVE,
-            strategy=_instance(strategy, parameters),
+            strategy=instance_of(strategy, parameters),
             plugins=manager,
             limits=limits or Limits(),
             terms=live,
@@ -484,14 +485,3 @@ class Bench:
     def of_type(self, doc_type: DocType) -> list[Any]:
         """Return the records of one kind of document, oldest first."""
         return [d.record for d in self.documents if d.doc_type is doc_type]
-
-
-def _instance(strategy: Strategy | type[Strategy], parameters: Mapping[str, Any]) -> Strategy:
-    if isinstance(strategy, type):
-        return configure(strategy, parameters)
-    if parameters:
-        raise ConfigError(
-            f"Bench got an instance of {type(strategy).__name__} and {', '.join(parameters)}: give the class "
-            "with its parameters, or an instance alone"
-        )
-    return strategy

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, rug_price
+from vectra_bot.loading.given import GROUP as PLUGINS
+from vectra_bot.loading.installed import installed
 from vectra_bot.params.numbers import exact
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ def play_games(strategy: str | type[Strategy], games: Sequence[FairGame], **opti
     """Run a whole session that plays *games* on the embedded exchange, without other players.
 
     Requests take the exchange's usual latency, so that a buy of tick 5 is filled at the price of tick 5, the
-    one in force when it arrives. Nothing is stored unless *options* name a store.
+    one in force when it arrives. Nothing is stored unless *options* name a store, and only plugins that
+    *options* name take part.
 
     Args:
         strategy: a class, an entry-point name, or ``./file.py[:Class]``.
@@ -84,8 +87,21 @@ def play_games(strategy: str | type[Strategy], games: Sequence[FairGame], **opti
 
     if not games:
         raise ConfigError("play_games got no game: give a list of what make_game(prices) returns")
-    usual = {"seed": 1, "crowd": 0, "side_games": False, "no_store": "store" not in options}
+    usual = {
+        "seed": 1,
+        "crowd": 0,
+        "side_games": False,
+        "no_store": "store" not in options,
+        "disable_plugins": _unnamed_plugins(options),
+    }
     return run(strategy, **{**usual, **options, "games": len(games), "made_games": tuple(games)})
+
+
+def _unnamed_plugins(options: Mapping[str, Any]) -> list[str]:
+    """Return the installed plugins that *options* do not name."""
+    given = (*(options.get("plugins") or ()), *options.get("enable_plugins", ()))
+    named = {plugin for plugin in given if isinstance(plugin, str)}
+    return sorted(set(installed(PLUGINS)) - named)
 
 
 __all__ = ["make_game", "play_games"]

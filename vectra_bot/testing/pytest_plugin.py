@@ -28,6 +28,8 @@ _PLACES = {
     "VECTRA_LIVE_STORE": "live-store",
     "VECTRA_SPOOL": "spool",
 }
+# What would make sessions of one machine differ from another's.
+_WISHES = ("VECTRA_PLUGINS_BLOCK", "VECTRA_PLUGINS_DISABLE", "VECTRA_PLUGINS_ENABLE")
 _NUMBERS = count()
 
 
@@ -81,3 +83,5 @@ def _vectra_places(_vectra_shared_places: Path, monkeypatch: pytest.MonkeyPatch)
 def _redirect(patch: pytest.MonkeyPatch, folder: Path) -> None:
     for variable, name in _PLACES.items():
         patch.setenv(variable, str(folder / name))
+    for variable in _WISHES:
+        patch.delenv(variable, raising=False)

@@ -11,8 +11,10 @@ from vectra_bot.alerts import AlertModel, AlertRule
 from vectra_bot.errors import InputError, safe_error
 from vectra_bot.hookspecs import hookimpl
 from vectra_bot.loading import class_of_file
+from vectra_bot.loading.given import installed_plugins
+from vectra_bot.loading.plugins import PluginChoice, load_plugins
 from vectra_bot.params import configure
-from vectra_bot.plugins import PluginManager, discover
+from vectra_bot.plugins import PluginManager
 
 Register = Callable[[AlertRule | AlertModel], None]
 
@@ -58,12 +60,11 @@ def rule_plugins(
         configure(rule, {})
     if chosen is not None:
         _check_model(chosen)
-    others = {info.name for info in discover()} - set(plugins)
+    others = installed_plugins().keys() - {*plugins, *(settings or ())}
+    choice = PluginChoice(settings=settings or {}, enable=tuple(plugins), disable=tuple(others))
 
     def make() -> PluginManager:
-        manager = PluginManager.load(
-            settings=settings or {}, enable=plugins, disable=others - set(settings or ())
-        )
+        manager = load_plugins(choice)
         manager.register("(rules)", _Given(rules, chosen))
         return manager
 

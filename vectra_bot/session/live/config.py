@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -104,8 +104,10 @@ class LiveConfig:
     shared: bool = like(SessionConfig, "shared")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
+    block_plugins: tuple[str, ...] = like(SessionConfig, "block_plugins")
+    plugins_dir: Path | None = like(SessionConfig, "plugins_dir")
     alerts: bool = like(SessionConfig, "alerts", default=True)
-    plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
+    plugins: Mapping[str, Mapping[str, Any]] | Sequence[Any] = like(SessionConfig, "plugins")
     alerts_config: Path | None = like(SessionConfig, "alerts_config")
     alert_sinks: tuple[AlertSink, ...] = like(SessionConfig, "alert_sinks")
     observer: Observer | None = like(SessionConfig, "observer")
