@@ -18,8 +18,6 @@ from string import Template
 from attrs import frozen
 
 from vectra_bot.errors import InputError, UsageError
-from vectra_bot.loading.given import GROUP as PLUGINS
-from vectra_bot.loading.strategies import GROUP as STRATEGIES
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 50
@@ -49,8 +47,8 @@ class ProjectKind(StrEnum):
 
     @property
     def group(self) -> str:
-        """Return the entry-point group of its kind."""
-        return STRATEGIES if self is ProjectKind.STRATEGY else PLUGINS
+        """Return the entry-point group of its kind, as the template has it."""
+        return "vectra_bot.strategies" if self is ProjectKind.STRATEGY else "vectra_bot.plugins"
 
 
 @frozen
