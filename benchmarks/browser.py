@@ -9,7 +9,7 @@ page and sends orders on the page's connection, while somebody presses the page'
 store must have a proof of every action that was sent, each request must have reached the exchange once, every
 ping of the page must be answered, and the browser must listen on no port.
 
-The session is a process of its own, beside the exchange and the page. `decision_to_sent_ms` is the time from
+The session is a separate process, beside the exchange and the page. `decision_to_sent_ms` is the time from
 the strategy's call to the browser's report that the frame left: the journal is on the disk before.
 `hand_over_to_sent_ms` is the part without the journal, `tick_to_sent_ms` the time from the receipt of the
 game frame that the action was decided on, `click_to_intent_ms` the time from a click to the person's action.

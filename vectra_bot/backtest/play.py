@@ -75,7 +75,7 @@ class PlayConfig:
         latency_ms: one way to the exchange, milliseconds; 0 also answers at once.
         cash: SOL at the start of each block.
         limits: what the strategy may do.
-        exchange: the exchange's options; a crowd of None is none.
+        exchange: the exchange's options; None for no crowd.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
         given: games to play instead of those of the seed; as many as *games*.
@@ -120,7 +120,7 @@ class PlayConfig:
         return configure(self.source.cls, self.settings)
 
     def exchange_config(self) -> ExchangeConfig:
-        """Return the exchange that plays this backtest's games; the events outside the game are left out."""
+        """Return the exchange that plays this backtest's games; without events outside the game."""
         options = self.exchange
         config = ExchangeConfig.of(
             evolve(options, crowd=options.crowd or 0),

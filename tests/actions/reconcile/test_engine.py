@@ -164,7 +164,7 @@ def test_a_change_that_ours_may_have_caused_halts_nothing(foreign: bool) -> None
         strategy.todo = [lambda a: a.buy("0.01"), lambda a: a.buy("0.01")]
         price = law(bench).prices[7 + number]
         bench.tick(price)
-        if foreign:  # no sum of ours, and no evidence was lost
+        if foreign:  # no sum of our stakes, and no evidence was lost
             bench.ledger.buy(3_000_000, price, 7 + number)
         else:
             bench.disconnect()
