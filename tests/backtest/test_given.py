@@ -72,6 +72,14 @@ def test_games_of_a_store(tmp_path: Path) -> None:
     }
 
 
+def test_a_game_without_a_seed_is_counted(tmp_path: Path) -> None:
+    """The last game of a session's frames was announced, and has no seed yet."""
+    session = vectra_bot.run("watch", games=2, seed=7, crowd=0, store=tmp_path / "store")
+    found = given_games(str(session.journal))
+
+    assert found.unplayable == {"the recording does not show its seed": 1}
+
+
 def test_a_file_without_a_game_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", {"game_id": "g", "prices": [], "rug_price": 0.02})
 

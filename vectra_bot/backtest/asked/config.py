@@ -14,7 +14,7 @@ from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, GivenGame, 
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
-from vectra_bot.params import configure, declared, like, option, settings_of
+from vectra_bot.params import configure, declared, like, option
 from vectra_bot.session.config import SessionConfig, StopFlag
 from vectra_bot.session.header import new_seed
 from vectra_bot.venues.embedded import EmbeddedOptions
@@ -79,7 +79,7 @@ class BacktestOptions(ExchangeOptions):
             ConfigError: a parameter is unknown or its value not allowed.
         """
         strategy = configure(source.cls, settings)
-        values = {n: value for n, value in settings_of(strategy).items() if n in settings}
+        values = {name: getattr(strategy, name) for name in settings}  # secrets as well: it plays
         shared = {field.name: getattr(self, field.name) for field in attrs.fields(ExchangeOptions)}
         return PlayConfig(
             source=source,

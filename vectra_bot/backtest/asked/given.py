@@ -135,8 +135,9 @@ def _text(row: TextRow, name: str) -> str:
 
 
 def _add_frames(frames: Iterator[Frame], found: GivenGames) -> None:
-    """Add the games whose seed the history of the frames shows."""
+    """Add the games of the frames: those are played whose seed the history shows."""
     seen: set[str] = set()
+    running: dict[str, None] = {}  # in order
     for frame in frames:
         if frame.direction is not Direction.IN or frame.truncated:
             continue
@@ -147,6 +148,7 @@ def _add_frames(frames: Iterator[Frame], found: GivenGames) -> None:
             continue
         if not isinstance(event, GameFrame):
             continue
+        running[event.game_id] = None
         for game in event.history:
             if game.game_id in seen:
                 continue
@@ -156,6 +158,9 @@ def _add_frames(frames: Iterator[Frame], found: GivenGames) -> None:
                 found.add(game.game_id, played)
             else:
                 found.add(game.game_id, "the law's version is unknown")
+    for game_id in running:
+        if game_id not in seen:
+            found.add(game_id, "the recording does not show its seed")
 
 
 def _journal_frames(path: Path) -> Iterator[Frame]:
