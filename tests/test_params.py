@@ -170,6 +170,17 @@ def test_a_fraction_is_a_number(number: Fraction) -> None:
     assert convert(number, float) == float(number)
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_a_bool_of_numpy_is_a_bool(value: bool) -> None:
+    """An array is not one, nor is a number."""
+    np = pytest.importorskip("numpy")
+
+    assert convert(np.bool_(value), bool) is value
+    for wrong in (np.array([value]), np.int64(value), int(value)):
+        with pytest.raises(ValueError):  # noqa: PT011 - the caller says what was wrong
+            convert(wrong, bool)
+
+
 @pytest.mark.parametrize("kind", [int, float, Decimal])
 def test_what_is_not_a_finite_real_number_is_refused(kind: type) -> None:
     """Of Python and numpy alike; an array is not one number."""

@@ -94,6 +94,8 @@ def is_enum(kind: Any) -> bool:
 def _to_bool(value: Any, text: bool) -> bool:
     if isinstance(value, bool):
         return value
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b" and value.shape == ():  # of numpy
+        return bool(value)
     if text and isinstance(value, str) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     raise ValueError
