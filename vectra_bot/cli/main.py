@@ -44,7 +44,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vectra_bot.cli.compare:compare",
         "Compare strategies or parameters over the same games.",
     ),
-    "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
     "sweep": (
         "vectra_bot.cli.sweep:sweep",
         "Try many sets of parameters; judge the best by luck.",
@@ -54,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Check a strategy: lookahead, chance, clock, exceptions, bounds.",
     ),
     "new": ("vectra_bot.cli.new:new", "Write a new strategy or plugin that installs at once."),
+    "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",
