@@ -14,12 +14,13 @@ from vectra_bot.alerts.model import AlertModel
 from vectra_bot.alerts.rule import RULE_CALLBACKS, AlertDraft, AlertRule, RuleSurroundings
 from vectra_bot.errors import PluginError, StopNow, safe_error, safe_repr, safe_text, safe_trace
 from vectra_bot.hookspecs import adapt
-from vectra_bot.models import AlertTrigger
+from vectra_bot.models import AlertTrigger, GameTick
 from vectra_bot.models.times import utc_from_ns
 from vectra_bot.plugins import MAX_TRACEBACK, FaultWindow
 
 if TYPE_CHECKING:
     from vectra_bot.game.rounds import SideGamesView
+    from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView
 
 MAX_ALERTS: Final = 8
@@ -140,19 +141,34 @@ class AlertBook:
         for one, method in self.calls[callback]:
             try:
                 given = method(*args)
-                if type(given) is AlertDraft:
-                    found.append(self._trigger(given, callback, now_ns, game_id))
-                elif given is not None:
-                    drafts = _drafts(given, f"{one.name}.{callback}")
-                    found.extend(
-                        self._trigger(draft, callback, now_ns, game_id) for draft in drafts
-                    )
+                if given is not None:
+                    found += self._given(one, given, callback, now_ns, game_id)
             except BaseException as error:  # noqa: BLE001 - foreign code
                 self._fault(one, callback, error, now_ns)
             if watch is not None and (changed := watch(callback)):
                 text = f"it changed the state of the session ({changed}), which was restored"
                 self._fault(one, callback, PluginError(text), now_ns, at_once=True)
         return found
+
+    def tick(self, tick: GameTick, game: GameView | None, now_ns: int) -> list[AlertTrigger]:
+        """Run ``on_game_tick`` as :meth:`run` does, in less time: nearly no rule gives an alert at a tick."""
+        found: list[AlertTrigger] = []
+        for one, method in self.calls["on_game_tick"]:
+            try:
+                given = method(tick, game)
+                if given is not None:
+                    found += self._given(one, given, "on_game_tick", now_ns, tick.game_id)
+            except BaseException as error:  # noqa: BLE001 - foreign code
+                self._fault(one, "on_game_tick", error, now_ns)
+        return found
+
+    def _given(
+        self, one: _Registered, given: Any, callback: str, now_ns: int, game_id: str
+    ) -> Iterator[AlertTrigger]:
+        """Yield the alerts that a rule gave, until one of them is wrong."""
+        drafts = (given,) if type(given) is AlertDraft else _drafts(given, f"{one.name}.{callback}")
+        for draft in drafts:
+            yield self._trigger(draft, callback, now_ns, game_id)
 
     def _trigger(self, draft: AlertDraft, callback: str, now_ns: int, game_id: str) -> AlertTrigger:
         now, lasts_s = utc_from_ns(now_ns), draft.expires_s

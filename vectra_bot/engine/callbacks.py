@@ -221,16 +221,14 @@ class Callbacks:
         """Run ``on_game_tick`` of the alert rules, which share a copy of the decimal context *ours*."""
         setcontext(ours.copy())
         try:
-            alerts = self.alerts.run(
-                "on_game_tick",
-                (fresh(tick), self._for_rules),
-                self.desk.account.now_ns,
-                tick.game_id,
-            )
+            copy = _new(GameTick)
+            _set(copy, "__dict__", tick.__dict__.copy())
+            alerts = self.alerts.tick(copy, self._for_rules, self.desk.account.now_ns)
         finally:
             setcontext(ours)
-        for alert in alerts:
-            self.effects.alert(alert, "alerts", tick.game_id)
+        if alerts:
+            for alert in alerts:
+                self.effects.alert(alert, "alerts", tick.game_id)
 
     def _alerted(self, alert: AlertTrigger) -> None:
         if self.plugins.calls["on_alert"]:

@@ -11,12 +11,10 @@ nothing but the game. A value that is not known yet and a division by zero make 
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vectra_bot import ConfigError
 from vectra_bot.models import GameTick
@@ -70,72 +68,45 @@ class Seen:
             raise NotKnown
         return self.prices[-count:]
 
+    def mean(self, count: int) -> float:
+        """Return the mean of the last *count* prices."""
+        return sum(self.last(count)) / count
 
-_Reader = Callable[[Seen], Any]
-_BINARY: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-_COMPARED: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
-_NAMES: Mapping[str, _Reader] = {
-    name: operator.attrgetter(name) for name in ("tick", "price", "peak", "low")
-}
-_OF_TICKS: Mapping[str, Callable[[Seen, int], float]] = {
-    "ago": Seen.ago,
-    "mean": lambda seen, count: sum(seen.last(count)) / count,
-    "high": lambda seen, count: max(seen.last(count)),
-    "lowest": lambda seen, count: min(seen.last(count)),
-    "change": lambda seen, ticks: seen.price / seen.ago(ticks) - 1,
-}
-_PLAIN: Mapping[str, tuple[int, Callable[..., Any]]] = {
+    def high(self, count: int) -> float:
+        """Return the highest of the last *count* prices."""
+        return max(self.last(count))
+
+    def lowest(self, count: int) -> float:
+        """Return the lowest of the last *count* prices."""
+        return min(self.last(count))
+
+    def change(self, ticks: int) -> float:
+        """Return the price over that of *ticks* ticks ago, minus 1."""
+        return self.price / self.ago(ticks) - 1
+
+
+_NAMES: Final = ("tick", "price", "peak", "low")
+_OF_TICKS: Final = ("ago", "mean", "high", "lowest", "change")
+"""Attributes and methods of :class:`Seen`."""
+_PLAIN: Final[Mapping[str, tuple[int, Callable[..., Any]]]] = {
     "abs": (1, abs),
     "min": (2, min),
     "max": (2, max),
 }
-
-
-@frozen
-class _Number:
-    """A number as it was written: known before the game, which saves a call at every tick."""
-
-    value: float
-
-    def __call__(self, seen: Seen) -> float:
-        return self.value
-
-
-def _applied(apply: Callable[[Any, Any], Any], left: _Reader, right: _Reader) -> _Reader:
-    if isinstance(right, _Number):
-        number = right.value
-        return lambda seen: apply(left(seen), number)
-    if isinstance(left, _Number):
-        number = left.value
-        return lambda seen: apply(number, right(seen))
-    return lambda seen: apply(left(seen), right(seen))
-
-
-def _both(left: _Reader, right: _Reader) -> _Reader:
-    return lambda seen: left(seen) and right(seen)
-
-
-def _either(left: _Reader, right: _Reader) -> _Reader:
-    return lambda seen: left(seen) or right(seen)
+_BINARY: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+_COMPARED: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_SEEN: Final = "seen"
 
 
 class Expression:
     """A condition on the running game.
 
+    What was written is taken apart, and only parts of the language are put together again: the code that runs
+    at every tick is compiled from these.
+
     Attributes:
         text: as it was written.
+        read: computes it; raises ArithmeticError if it is not known, or divides by zero.
 
     Raises:
         ConfigError: it is too long, cannot be read, or has something that the language lacks.
@@ -151,12 +122,12 @@ class Expression:
             raise self._wrong("it cannot be read") from None
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
             raise self._wrong(f"it has more than {MAX_NODES} parts")
-        self._read = self._condition(tree.body)
+        self.read = _compiled(self._condition(tree.body))
 
     def holds(self, seen: Seen) -> bool:
         """Return whether the condition is true now."""
         try:
-            return self._read(seen) is True
+            return self.read(seen) is True
         except ArithmeticError:
             return False
 
@@ -164,63 +135,68 @@ class Expression:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
         return ConfigError(f"the expression {shown!r} is wrong: {why}")
 
-    def _condition(self, node: ast.expr) -> _Reader:
+    def _condition(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.BoolOp):
-            join = _both if isinstance(node.op, ast.And) else _either
-            return reduce(join, map(self._condition, node.values))
+            return ast.BoolOp(node.op, [self._condition(one) for one in node.values])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self._condition(node.operand)
-            return lambda seen: not inner(seen)
+            return ast.UnaryOp(node.op, self._condition(node.operand))
         if isinstance(node, ast.Compare):
-            return self._compare(node)
+            if not all(isinstance(one, _COMPARED) for one in node.ops):
+                raise self._wrong("compare numbers by <, <=, >, >=, == or !=")
+            left, *others = map(self._number, (node.left, *node.comparators))
+            return ast.Compare(left, node.ops, others)
         raise self._wrong("give a comparison, such as price > 2, joined by and, or, not")
 
-    def _compare(self, node: ast.Compare) -> _Reader:
-        if not all(type(one) in _COMPARED for one in node.ops):
-            raise self._wrong("compare numbers by <, <=, >, >=, == or !=")
-        values = [self._number(part) for part in (node.left, *node.comparators)]
-        compared = [_COMPARED[type(one)] for one in node.ops]
-        return reduce(_both, map(_applied, compared, values, values[1:]))
-
-    def _number(self, node: ast.expr) -> _Reader:
+    def _number(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Constant):
-            return self._constant(node.value)
+            return ast.Constant(self._constant(node.value))
         if isinstance(node, ast.Name):
             if node.id not in _NAMES:
                 raise self._wrong(f"{node.id!r} is unknown: its names are {', '.join(_NAMES)}")
-            return _NAMES[node.id]
+            return _part_of_seen(node.id)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            inner = self._number(node.operand)
-            return lambda seen: -inner(seen)
-        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-            return _applied(
-                _BINARY[type(node.op)], self._number(node.left), self._number(node.right)
-            )
+            return ast.UnaryOp(node.op, self._number(node.operand))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, _BINARY):
+            return ast.BinOp(self._number(node.left), node.op, self._number(node.right))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             return self._call(node.func.id, node.args)
         raise self._wrong("numbers are made of names, functions, + - * / and brackets")
 
-    def _constant(self, value: object) -> _Reader:
+    def _constant(self, value: object) -> float:
         if type(value) not in (int, float) or not abs(value) <= MAX_NUMBER:  # type: ignore[arg-type]
             raise self._wrong(f"{value!r} is not a number up to {MAX_NUMBER:g}")
-        return _Number(float(value))  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
 
-    def _call(self, name: str, given: list[ast.expr]) -> _Reader:
+    def _call(self, name: str, given: list[ast.expr]) -> ast.expr:
         if name in _OF_TICKS:
             count = given[0].value if len(given) == 1 and isinstance(given[0], ast.Constant) else 0
             if type(count) is not int or not 1 <= count <= MAX_BACK:
                 raise self._wrong(f"{name} takes one whole number from 1 to {MAX_BACK}")
-            function, ticks = _OF_TICKS[name], count
-            return lambda seen: function(seen, ticks)
+            return ast.Call(_part_of_seen(name), [ast.Constant(count)], [])
         if name in _PLAIN:
-            wanted, plain = _PLAIN[name]
+            wanted, _ = _PLAIN[name]
             values = [self._number(one) for one in given]
             if len(values) != wanted:
                 raise self._wrong(f"{name} takes {wanted} numbers")
-            return lambda seen: plain(*(value(seen) for value in values))
+            return ast.Call(ast.Name(name, ast.Load()), values, [])
         raise self._wrong(
             f"{name!r} is unknown: its functions are {', '.join((*_OF_TICKS, *_PLAIN))}"
         )
+
+
+def _part_of_seen(name: str) -> ast.expr:
+    return ast.Attribute(ast.Name(_SEEN, ast.Load()), name, ast.Load())
+
+
+def _compiled(condition: ast.expr) -> Callable[[Seen], Any]:
+    """Return a function of what is seen that computes *condition*, which has parts of the language alone."""
+    given = ast.arguments([], [ast.arg(_SEEN)], None, [], [], None, [])
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(given, condition)))
+    names = {name: function for name, (_, function) in _PLAIN.items()}
+    function: Callable[[Seen], Any] = eval(  # noqa: S307 - no part comes from the text but numbers and names
+        compile(tree, "<expression>", "eval"), {"__builtins__": {}, **names}
+    )
+    return function
 
 
 __all__ = ["Expression", "NotKnown", "Seen"]

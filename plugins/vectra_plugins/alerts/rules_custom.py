@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define
@@ -23,6 +23,7 @@ class _Open:
 
     kind: AlertType
     expression: Expression
+    read: Callable[[Seen], bool]
     was: bool = False
     given: int = 0
 
@@ -51,7 +52,7 @@ class CustomSignals(AlertRule):
 
     def on_game_start(self) -> None:
         self.seen.clear()
-        self.open = [_Open(kind, expression) for kind, expression in self.expressions]
+        self.open = [_Open(kind, one, one.read) for kind, one in self.expressions]
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
         if not self.open:
@@ -59,7 +60,10 @@ class CustomSignals(AlertRule):
         seen, found = self.seen, None
         seen.add(tick)
         for one in self.open:
-            now = one.expression.holds(seen)
+            try:
+                now = one.read(seen)
+            except ArithmeticError:
+                now = False
             if now is not one.was:
                 one.was = now
                 if now:

@@ -151,7 +151,7 @@ class Volatility(AlertRule):
         self.count = own.volatility_ticks
         self.spike, self.calm = own.volatility_spike**2, own.volatility_calm**2
         self.last = 0.0
-        self.returns: deque[float] = deque()
+        self.returns: deque[float] = deque(maxlen=self.count)
         self.sum = self.squares = 0.0
         self.spiked = self.calmed = False
 
@@ -163,15 +163,16 @@ class Volatility(AlertRule):
         if last <= 0 or price <= 0:
             return None
         value = log(price / last)
-        returns.append(value)
-        self.sum += value
-        self.squares += value * value
-        if len(returns) <= count:
+        total, squares = self.sum + value, self.squares + value * value
+        if len(returns) < count:
+            self.sum, self.squares = total, squares
+            returns.append(value)
             return None
-        old = returns.popleft()
-        self.sum -= old
-        self.squares -= old * old
-        spread = (self.squares - self.sum * self.sum / count) / (count - 1)
+        old = returns[0]
+        returns.append(value)
+        self.sum = total = total - old
+        self.squares = squares = squares - old * old
+        spread = (squares - total * total / count) / (count - 1)
         if spread >= self.spike and not self.spiked:
             self.spiked = True
             return self._alert(AlertType.VOLATILITY_SPIKE, "Volatility spike", tick, spread)
