@@ -112,7 +112,7 @@ def variables() -> set[str]:
             if isinstance(node, ast.Call) and "os.environ." in ast.unparse(node.func):
                 names: list[ast.expr] = node.args[:1]
             elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
-                names = [node.slice]
+                names = [node.slice] if isinstance(node.ctx, ast.Load) else []
             elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_SECRETS":
                 assert isinstance(node.value, ast.Tuple)
                 names = node.value.elts

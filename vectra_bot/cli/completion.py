@@ -158,6 +158,7 @@ _BY_PLACEHOLDER: Final[dict[str, Completer]] = {
     "DIR|URL": _folders,
     "FILE": _files,
     "FILE|DIR": _files,
+    "FILE|STORE": _files,
     "NAME|FILE": _files,
     "NAME|SQL": _queries,
     "OUT": _files,
