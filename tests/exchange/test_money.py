@@ -120,7 +120,7 @@ def test_nothing_is_open_after_a_game(busy: Client) -> None:
         assert account.ledger.total_invested == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_crowd_trades_as_often_as_the_real_one() -> None:
     """Trades, presale share, forced sells and connected players lie near the figures of protocol 13."""
     total, presale, forced, per_tick, connected_players = [], [], [], [], []
@@ -160,7 +160,7 @@ def test_an_exchange_without_a_crowd_is_quiet() -> None:
     assert {frame.get("tradeCount", 0) for frame in seen} == {0}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_is_flat_over_many_games(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory of an exchange does not grow with the number of games."""
     # Without the cache of games that the tests share.

@@ -28,7 +28,7 @@ def run(*words: str) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_books_agree_after_kills() -> None:
     """Every session knows the exchange's books; nothing was sent twice."""
     found = run("kill", "--times", "4", "--bots", "2", "--speed", "8")
@@ -39,7 +39,7 @@ def test_books_agree_after_kills() -> None:
     assert found["actions"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_actions_in_flight_are_unknown_after_disconnects() -> None:
     """Every reset is noticed, and each action ends with a proof or unresolved."""
     found = run("disconnect", "--times", "4", "--bots", "1", "--speed", "8")

@@ -177,7 +177,7 @@ def test_a_wrong_option_is_one_line_and_a_code(
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_benchmark_finds_nothing_lost_or_out_of_order() -> None:
     """A small run of the benchmark: every client's messages are one slice of the same sequence."""
     script = Path(__file__).resolve().parents[2] / "benchmarks" / "server.py"
@@ -194,7 +194,7 @@ def test_the_benchmark_finds_nothing_lost_or_out_of_order() -> None:
     assert wrong == dict.fromkeys(wrong, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_benchmark_finds_a_quiet_server_without_free_files() -> None:
     """A small run of the benchmark: at the limit of open files the log stays short, and clients stay."""
     script = Path(__file__).resolve().parents[2] / "benchmarks" / "server.py"

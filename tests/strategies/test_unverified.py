@@ -31,7 +31,7 @@ CLASSES = {
     for point in entry_points(group="vectra_bot.strategies")
     if point.name in NAMES
 }
-ONE_FIRST = [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
+ONE_FIRST = [NAMES[0], *(pytest.param(name, marks=pytest.mark.long) for name in NAMES[1:])]
 FAST: dict[str, Any] = {"games": 12, "seed": 11, "crowd": 20, "countdown_step": 1000}
 ROUNDS = {"bbc": DocType.BBC_ROUND, "candleflip": DocType.CANDLEFLIP_ROUND}
 
@@ -81,7 +81,7 @@ def assert_money_closes(store: Path, log: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("latency_ms", [pytest.param(0, marks=pytest.mark.slow), 70])
+@pytest.mark.parametrize("latency_ms", [pytest.param(0, marks=pytest.mark.long), 70])
 @pytest.mark.parametrize("name", ONE_FIRST)
 def test_money_closes_and_every_document_is_unverified(
     store: Path, tmp_path: Path, name: str, latency_ms: int
@@ -216,7 +216,7 @@ def test_without_side_games_there_is_nothing_to_stake_on(store: Path) -> None:
     assert not list(store.glob("doc_type=bbc_round/**/*.parquet"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path) -> None:
     """A profile renames requests and events on both sides; the journal replays under its own names."""
     names = tmp_path / "names.toml"
@@ -240,7 +240,7 @@ def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path
     assert "bbcRound" not in frames
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_reports_name_what_is_not_known(store: Path) -> None:
     """Leverage and shorts have no known expected value: it is excluded, and no luck is claimed."""
     short = vectra_bot.run("short", store=store, **FAST)

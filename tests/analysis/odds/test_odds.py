@@ -316,7 +316,7 @@ def test_a_followed_position_ends_once() -> None:
     assert 0.9 < tallies["p 10"].mean < 1.05
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("question", "groups"),
     [
@@ -357,7 +357,7 @@ def test_too_few_games_are_not_judged() -> None:
     assert all(one.monte_carlo is None and one.games == 0 for one in none)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_means_that_hang_on_unseen_wins_are_not_judged(seed: int) -> None:
     """A hold of 2000 ticks or a target of 400x depends on very rare games; neither is reported as wrong."""

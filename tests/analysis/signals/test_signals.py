@@ -203,7 +203,7 @@ def test_few_games_are_not_judged() -> None:
     assert (found.p_value, found.refuted) == (None, False)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_law_is_calibrated_over_many_games() -> None:
     """The joint test of the default signals does not refute the law.
@@ -221,7 +221,7 @@ def test_the_law_is_calibrated_over_many_games() -> None:
     assert (report.faults, report.unread, report.dropped) == (0, 0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_planted_edge_is_named(tmp_path: Path) -> None:
     """A model that claims more than the law is refuted beyond doubt."""

@@ -291,7 +291,7 @@ def test_an_unfinished_session_is_uploaded_as_far_as_it_is_written(spool: Path, 
 # ------------------------------------------------------------------------------------ many writers
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_eight_recorders_write_to_one_remote_store_at_once(spool: Path, url: str) -> None:
     names = [f"s-{n}" for n in range(8)]
     running = [
@@ -307,7 +307,7 @@ def test_eight_recorders_write_to_one_remote_store_at_once(spool: Path, url: str
     assert not unlisted(url)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_eight_recorders_write_to_one_local_store_at_once(spool: Path) -> None:
     names = [f"s-{n}" for n in range(8)]
     running = [recording_process(spool, name, 2 + n % 3) for n, name in enumerate(names)]

@@ -59,7 +59,7 @@ USUAL = {
         "thread_flag",
     ),
 }
-"""Twelve of each kind; the others are variations of them, and slow because they are many."""
+"""Twelve of each kind; the others are variations of them, and long because they are many."""
 
 SEED = 1
 GAMES = 4
@@ -67,7 +67,7 @@ GAMES = 4
 
 def marked(names: list[str]) -> list[ParameterSet]:
     """Return the names, with those marked that are not usual."""
-    return [pytest.param(n, marks=() if n in USUAL else pytest.mark.slow, id=n) for n in names]
+    return [pytest.param(n, marks=() if n in USUAL else pytest.mark.long, id=n) for n in names]
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ def test_lock_of_a_running_session_is_removed() -> None:
     assert (figures["ways"], figures["failures"]) == ({"lock removed": 1}, [])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_way_to_touch_a_running_session() -> None:
     """The same of each; a session seen through a read-only mount continues."""
     figures = tampering.locks(len(tampering.WAYS), seed=6)
     assert (set(figures["ways"]), figures["failures"]) == (set(tampering.WAYS), [])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_interrupted_repetitions() -> None:
     """Each row and entry of a stored session is there once, whatever ended its repetition, and when."""
     figures = tampering.repeats(6, seed=7)
