@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# `default` is what `pytest` runs, `ci` what `.ci/run` does; others are asked for by
+# `default` is what `pytest` runs, also in `.ci/run`; others are asked for by
 # `pytest --hypothesis-profile NAME` or HYPOTHESIS_PROFILE=NAME. No deadline: machines differ.
 _COMMON = {
     "deadline": None,
@@ -30,8 +30,7 @@ _COMMON = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-settings.register_profile("default", max_examples=75, **_COMMON)
-settings.register_profile("ci", max_examples=40, **_COMMON)
+settings.register_profile("default", max_examples=40, **_COMMON)
 settings.register_profile("deep", max_examples=20_000, **_COMMON)
 settings.register_profile("few", max_examples=20, **_COMMON)  # which lines run, not what they do
 settings.load_profile(PROFILE)

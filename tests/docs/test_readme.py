@@ -24,7 +24,7 @@ def test_the_first_command_is_on_the_first_screen() -> None:
     assert len(before.splitlines()) <= SCREEN
     assert "before prizes" in before
     assert "Linux or macOS" in before
-    assert re.search(r"two minutes to install.*ten minutes on two cores", after, re.DOTALL)
+    assert re.search(r"two minutes to install.*twelve minutes on two cores", after, re.DOTALL)
 
 
 @pytest.mark.slow
