@@ -737,9 +737,9 @@ made: FairGame = make_game([1, 1, 1, 1, 1, 1, 1.3, 1.1])
 assert (made.rug_tick, made.peak) == (8, 1.3)
 
 # %% testing.make_game
-played = Bench(Early)
-played.play(made, make_game([1.0] * 20))
-assert [action.action_type.value for action in played.actions] == ["BUY", "SELL", "BUY"]
+tried = Bench(Early)
+tried.play(made, make_game([1.0] * 20))
+assert [action.action_type.value for action in tried.actions] == ["BUY", "SELL", "BUY"]
 
 # %% testing.play_games
 from_prices = play_games(Early, [made, make_game([1.0] * 20)], settings={"stake": "0.02"})
