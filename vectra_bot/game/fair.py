@@ -35,6 +35,8 @@ _BIG_SPAN = rules.BIG_MOVE_MAX - rules.BIG_MOVE_MIN
 _DRIFT_MIN = rules.DRIFT_MIN
 _DRIFT_SPAN = rules.DRIFT_MAX - rules.DRIFT_MIN
 _NOISE = rules.NOISE
+# Noise and big moves are symmetric: the drift alone has a mean.
+_MEAN_MOVE = 1 + (1 - rules.BIG_MOVE_CHANCE) * ((rules.DRIFT_MIN + rules.DRIFT_MAX) / 2)
 _ROOT_CAP = rules.NOISE_ROOT_CAP
 
 
@@ -238,8 +240,7 @@ def expected_return(price: float, low: float) -> float:
         price: the price now.
         low: the lowest price of the game so far, which determines the rug price.
     """
-    quiet = (rules.DRIFT_MIN + rules.DRIFT_MAX) / 2  # noise and big moves are symmetric
-    mean = 1 + (1 - rules.BIG_MOVE_CHANCE) * quiet
+    mean = _MEAN_MOVE
     if price <= rules.GOD_CANDLE_MAX_PRICE:
         mean += rules.GOD_CANDLE_CHANCE * (rules.GOD_CANDLE_FACTOR - mean)
     at_rug = rug_price(low) / price

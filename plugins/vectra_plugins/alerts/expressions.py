@@ -11,7 +11,7 @@ nothing but the game. A value that is not known yet and a division by zero make 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import define, field
@@ -106,7 +106,7 @@ class Expression:
 
     Attributes:
         text: as it was written.
-        read: computes it; raises ArithmeticError if it is not known, or divides by zero.
+        condition: what is computed.
 
     Raises:
         ConfigError: it is too long, cannot be read, or has something that the language lacks.
@@ -122,14 +122,30 @@ class Expression:
             raise self._wrong("it cannot be read") from None
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
             raise self._wrong(f"it has more than {MAX_NODES} parts")
-        self.read = _compiled(self._condition(tree.body))
+        self.condition = self._condition(tree.body)
+        self._read = _compiled(self.condition)
 
     def holds(self, seen: Seen) -> bool:
         """Return whether the condition is true now."""
         try:
-            return self.read(seen) is True
+            return self._read(seen) is True
         except ArithmeticError:
             return False
+
+    @staticmethod
+    def all_of(expressions: Sequence[Expression]) -> Callable[[Seen], tuple[bool, ...]]:
+        """Return a function that says of each of *expressions* whether it holds, in one call for all."""
+        nodes = [one.condition for one in expressions]
+        read = _compiled(ast.Tuple(nodes, ast.Load()))
+
+        def holds(seen: Seen) -> tuple[bool, ...]:
+            try:
+                found: tuple[bool, ...] = read(seen)
+            except ArithmeticError:  # of one of them: the others are known
+                found = tuple(one.holds(seen) for one in expressions)
+            return found
+
+        return holds
 
     def _wrong(self, why: str) -> ConfigError:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
-
-from attrs import define
 
 from vectra_bot import AlertDraft, AlertRule, GameView
 from vectra_bot.models import AlertType, GameTick
@@ -15,17 +13,6 @@ if TYPE_CHECKING:
     from vectra_plugins.alerts.rules import Alerts
 
 CUSTOM_HELP = "expression of the game that gives the custom signal {}; empty: none"
-
-
-@define
-class _Open:
-    """An expression that may give more alerts in this game."""
-
-    kind: AlertType
-    expression: Expression
-    read: Callable[[Seen], bool]
-    was: bool = False
-    given: int = 0
 
 
 class CustomSignals(AlertRule):
@@ -47,31 +34,26 @@ class CustomSignals(AlertRule):
     ) -> None:
         self.expressions = expressions
         self.per_game = per_game
+        self.holding = Expression.all_of([expression for _, expression in expressions])
         self.seen = Seen()
         self.on_game_start()
 
     def on_game_start(self) -> None:
         self.seen.clear()
-        self.open = [_Open(kind, one, one.read) for kind, one in self.expressions]
+        self.held = (False,) * len(self.expressions)
+        self.left = [self.per_game] * len(self.expressions)
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
-        if not self.open:
+        self.seen.add(tick)
+        holds, held = self.holding(self.seen), self.held
+        if holds == held:
             return None
-        seen, found = self.seen, None
-        seen.add(tick)
-        for one in self.open:
-            try:
-                now = one.read(seen)
-            except ArithmeticError:
-                now = False
-            if now is not one.was:
-                one.was = now
-                if now:
-                    one.given += 1
-                    found = [*(found or ()), self._alert(one.kind, one.expression, tick)]
-        if found:
-            self.open = [one for one in self.open if one.given < self.per_game]
-        return found
+        self.held, found = holds, []
+        for index, (kind, expression) in enumerate(self.expressions):
+            if holds[index] and not held[index] and self.left[index] > 0:
+                self.left[index] -= 1
+                found.append(self._alert(kind, expression, tick))
+        return found or None
 
     def _alert(self, kind: AlertType, expression: Expression, tick: GameTick) -> AlertDraft:
         return self.alert(
