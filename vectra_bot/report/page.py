@@ -157,24 +157,15 @@ class _Parts(PageParts):
             ("95 % interval of that", f"{low} to {high}"),
             ("Expected per game", number("expected_per_game", signed)),
         ]
-        if self.report.expected_without:
-            rows.append(
-                ("Not in the expected value", text(", ".join(self.report.expected_without)))
-            )
-        return self.pairs("Money, SOL", rows)
+        return self.pairs("Money, SOL", [*rows, *self.not_expected()])
 
     def play(self) -> str:
-        number, report = self.number, self.report
+        number = self.number
         rows = [
             ("Games", number("games")),
             ("Games with entries", number("games_traded")),
         ]
-        for name in ("best", "worst"):
-            if getattr(report, f"{name}_game") is not None:
-                value = number(f"{name}_game.pnl", signed)
-                rows.append(
-                    (f"{name.capitalize()} game", f"{value}, game {number(f'{name}_game.game')}")
-                )
+        rows += self.extreme_games()
         rows += [
             ("Trades closed", number("trades.count")),
             ("Trades won", number("trades.won")),

@@ -89,6 +89,22 @@ class PageParts:
             for name, value, about, tone in tiles
         ) + "</div>"  # fmt: skip
 
+    def not_expected(self) -> list[Row]:
+        """Return a row that names what the expected value does not cover, no row if nothing is missing."""
+        left = self.json["expected_without"]
+        return [("Not in the expected value", text(", ".join(left)))] if left else []
+
+    def extreme_games(self) -> list[Row]:
+        """Return the rows of the best and of the worst game, none where no game was traded."""
+        return [
+            (
+                f"{name.capitalize()} game",
+                f"{self.number(f'{name}_game.pnl', signed)}, game {self.number(f'{name}_game.game')}",
+            )
+            for name in ("best", "worst")
+            if self.json[f"{name}_game"] is not None
+        ]
+
     def pairs(self, title: str, rows: Sequence[Row]) -> str:
         """Return a section of names and values."""
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)

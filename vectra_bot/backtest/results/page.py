@@ -114,11 +114,7 @@ class _Parts(PageParts):
             ("Prizes", number("prizes", signed)),
             ("Staked", number("staked", sol)),
         ]
-        if self.report.expected_without:
-            rows.append(
-                ("Not in the expected value", text(", ".join(self.report.expected_without)))
-            )
-        return self.pairs("Money, SOL", rows)
+        return self.pairs("Money, SOL", [*rows, *self.not_expected()])
 
     def play(self) -> str:
         number, report = self.number, self.report
@@ -128,12 +124,7 @@ class _Parts(PageParts):
             ("Bets", number("bets")),
             ("Fills", number("fills")),
         ]
-        for name in ("best", "worst"):
-            if getattr(report, f"{name}_game") is not None:
-                value = number(f"{name}_game.pnl", signed)
-                rows.append(
-                    (f"{name.capitalize()} game", f"{value}, game {number(f'{name}_game.game')}")
-                )
+        rows += self.extreme_games()
         rows += [(text(state), number(f"actions['{state}']")) for state in report.actions]
         rows += [(f"Denied: {text(code)}", number(f"denials['{code}']")) for code in report.denials]
         return self.pairs("Games and actions", rows)
