@@ -300,8 +300,10 @@ class RemoteTree(Tree):
         except FileNotFoundError:
             raise
         except OSError as error:
-            from vectra_bot.store.remote.objects import without_secrets
+            from vectra_bot.store.remote.objects import is_missing, without_secrets
 
+            if is_missing(error):
+                raise FileNotFoundError(path) from None
             raise StoreError(
                 f"cannot read {path}: {without_secrets(error)}; check the server and your credentials"
             ) from None

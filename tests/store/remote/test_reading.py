@@ -32,6 +32,7 @@ from vectra_bot.store.query.catalog import CorruptRowsWarning, open_store
 from vectra_bot.store.query.queries import QUERIES
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
+from vectra_bot.store.tree import RemoteTree
 
 S = "s-1"
 KINDS = (DocType.GAME_TICK, DocType.PLAYER_ACTION)
@@ -133,6 +134,24 @@ def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> 
         assert ticks_of(catalog) == ticks
         assert not catalog.corrupt
         assert len(relation.fetchall()) == len(ticks)
+
+
+def test_an_object_that_goes_after_it_was_opened_is_missing(folder: Path, url: str) -> None:
+    record(folder / "spool", S, 1, url=url)
+    part = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))[0].path
+    stored, tree = Objects(remote(url)), RemoteTree(remote(url))
+
+    def removed_first(chunks: Iterator[bytes]) -> int:
+        stored.delete(part)
+        return sum(map(len, chunks))
+
+    data = stored.read(part) or b""
+    with pytest.raises(FileNotFoundError):
+        stored.fetch(part, removed_first)
+    stored.write(part, data)
+    with pytest.raises(FileNotFoundError), tree.open(part) as stream, tree.asking(part):
+        stored.delete(part)
+        stream.read_buffer()
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ _FINAL: Final = (
     "NOT_FOUND",
     "Permanent error",
 )
+_MISSING: Final = ("AWS Error NO_SUCH_KEY", "AWS Error RESOURCE_NOT_FOUND", "Status(NOT_FOUND")
 _SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 T = TypeVar("T")
@@ -220,7 +221,11 @@ class Objects:
         """
         if self.store.service == "gs":
             path = self._path(folder)
-            self._try(f"make {folder}", lambda: self._files.create_dir(path, recursive=True))
+            what = f"make {folder}"
+            try:
+                self._try(what, lambda: self._files.create_dir(path, recursive=True))
+            except FileNotFoundError as error:  # the bucket
+                raise self._refused(what, error) from None
 
     def _infos(self, folder: str, *, recursive: bool) -> Any:
         from pyarrow import fs
@@ -254,6 +259,8 @@ class Objects:
             except FileNotFoundError:
                 raise
             except self._errors as error:
+                if is_missing(error):
+                    raise FileNotFoundError(what) from None
                 last = attempt + 1 == ATTEMPTS or self._given_up.is_set() or _is_final(error)
                 if last or self._stop.wait(_pause(self.store, what, attempt)):
                     if not _is_final(error):
@@ -269,6 +276,12 @@ class Objects:
             f"{self.store.url}: cannot {what}: {without_secrets(error)}; check the server, the bucket and "
             "the environment's credentials"
         )
+
+
+def is_missing(error: Exception) -> bool:
+    """Return whether a request failed because its object is gone, also one that was opened before."""
+    # pyarrow raises a plain OSError for objects that were removed between open and read.
+    return isinstance(error, FileNotFoundError) or any(word in str(error) for word in _MISSING)
 
 
 def _is_final(error: Exception) -> bool:
