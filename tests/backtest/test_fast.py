@@ -12,7 +12,7 @@ from vectra_bot import Strategy
 from vectra_bot.actions.limits import Limits
 from vectra_bot.backtest import play
 from vectra_bot.backtest.fast.chunks import chunks_of, returns
-from vectra_bot.backtest.fast.hooks import Hooks
+from vectra_bot.backtest.fast.hooks import Hooks, TickUse
 from vectra_bot.backtest.fast.orders import Refusals
 from vectra_bot.errors import StrategyError
 from vectra_bot.exchange import ExchangeConfig
@@ -112,11 +112,11 @@ def test_the_callers_decimal_context_is_kept() -> None:
 
 
 def test_ticks_that_are_kept_stay_what_they_were() -> None:
-    """A strategy that reads its tick gets a new one each time; one that does not, none."""
+    """A strategy that may keep its tick gets a new one each time."""
     refusals = Refusals()
 
-    assert Hooks(configure(KeepsTicks, {}), refusals).reads_tick
-    assert not Hooks(configure(ReadsCount, {}), refusals).reads_tick
+    assert Hooks(configure(KeepsTicks, {}), refusals).tick_use is TickUse.ANYTHING
+    assert Hooks(configure(ReadsCount, {}), refusals).tick_use is TickUse.NONE
     assert play(KeepsTicks, games=1, seed=3).played.engine == "fast"
 
 

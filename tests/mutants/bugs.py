@@ -88,8 +88,8 @@ _MONEY = [
         ),
         (
             "ledger-sale-above-the-floors",
-            "amount = self._pay(sum(lot_value(lot, price) for lot in sold), cost)",
-            "amount = self._pay(sum(lot_value(lot, price) for lot in sold) + len(sold) - 1, cost)",
+            "amount = self._pay(value, cost)",
+            "amount = self._pay(value + len(sold) - 1, cost)",
         ),
         ("ledger-sidebet-bonus", "bonus = payout * bet.bonus // bet.amount", "bonus = 0"),
         ("ledger-short-bonus", "bonus = paid * short.bonus // short.amount", "bonus = 0"),

@@ -229,13 +229,13 @@ class BotActionInterface(BareView, ABC):
     def bet_increment(self, step: Amount = "0.01") -> PlayerAction:
         """Raise the bet that :meth:`buy` and :meth:`sidebet` use by *step* SOL."""
         desk = _enter(self, "bet_increment")
-        change = _lamports(step)
+        change = lamports_of(step)
         return desk.adjust(ActionType.BET_INCREMENT, f"+{_plain(change)}", desk.bet + change)
 
     def bet_decrement(self, step: Amount = "0.01") -> PlayerAction:
         """Lower the bet that :meth:`buy` and :meth:`sidebet` use by *step* SOL."""
         desk = _enter(self, "bet_decrement")
-        change = _lamports(step)
+        change = lamports_of(step)
         return desk.adjust(ActionType.BET_DECREMENT, f"-{_plain(change)}", desk.bet - change)
 
     def bet_percentage(self, percentage: Whole) -> PlayerAction:
@@ -280,10 +280,10 @@ def _enter(actions: BotActionInterface, what: str) -> AskingDesk:
 
 
 def _stake(desk: AskingDesk, amount: Amount | None) -> int:
-    return desk.bet if amount is None else _lamports(amount)
+    return desk.bet if amount is None else lamports_of(amount)
 
 
-def _lamports(amount: Any) -> int:
+def lamports_of(amount: Any) -> int:
     """Return an amount in lamports, rounded down.
 
     Raises:

@@ -467,28 +467,28 @@ class Ledger:
     def _sold(
         self, kind: FillKind, sold: list[Lot], left: list[Lot], price: float, tick: int
     ) -> Fill:
-        qty = sum(lot.qty for lot in sold)
-        cost = sum(lot.cost for lot in sold)
-        amount = self._pay(sum(lot_value(lot, price) for lot in sold), cost)
-        bonus = _bonus_share(sold, amount, cost)
-        self._leveraged -= sum(lot.leverage > 1 for lot in self._lots)
+        qty = cost = value = stake_bonus = aged = held = 0
+        for lot in sold:
+            qty += lot.qty
+            cost += lot.cost
+            value += lot_value(lot, price)
+            stake_bonus += lot.bonus
+            held += held_cost(lot, tick)
+            if tick - lot.tick >= rules.VALID_BET_TICKS:
+                aged += lot.cost
+        amount = self._pay(value, cost)
+        # Bonus money is paid back in its share of the cost.
+        bonus = amount * stake_bonus // cost if stake_bonus else 0
         self._lots = left
-        self._leveraged += sum(lot.leverage > 1 for lot in left)
+        if self._leveraged:
+            self._leveraged = sum(lot.leverage > 1 for lot in left)
         self._qty -= qty
         self._cost -= cost
         self.credit(amount, bonus)
         self._realised += amount - cost
         self._net_in -= amount
-        aged = [lot for lot in sold if tick - lot.tick >= rules.VALID_BET_TICKS]
-        valid = cost if kind == "forced_sell" else sum(lot.cost for lot in aged)
-        held = sum(held_cost(lot, tick) for lot in sold)
+        valid = cost if kind == "forced_sell" else aged
         return Fill(kind, qty, amount, price, tick, cost, 1, bonus, valid, held)
-
-
-def _bonus_share(sold: Iterable[Lot], amount: int, cost: int) -> int:
-    """Return how much of *amount* is bonus money: the same share as in the cost."""
-    bonus = sum(lot.bonus for lot in sold)
-    return amount * bonus // cost if bonus else 0
 
 
 def _value_top(lots: Iterable[Lot], top: int, bottom: int) -> Iterable[int]:

@@ -13,7 +13,7 @@ Imports actions, exchange, game and strategy.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Context, getcontext, setcontext
 from functools import partial
 from typing import Final
@@ -22,6 +22,7 @@ from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
 from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.hooks import TickUse
 from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
@@ -123,6 +124,7 @@ class FastBlock:
             self._check()
             if watch(bot.holdings.row):
                 break
+        bot.holdings.flush()
         self.table.capped = self.venue.market.capped
         return self.table.head(bot.holdings.row)
 
@@ -211,6 +213,8 @@ class FastBlock:
 
     def _filled(self, fill: Fill) -> None:
         self.table.fills += 1
+        if self._on_fill is ignore_fill:
+            return
         kind = _TRADES.get(fill.kind, fill.kind)
         number = self.config.first + self.bot.holdings.row
         self._on_fill(FillRow(number, fill.tick, kind, fill.amount, fill.qty, fill.price))
@@ -284,27 +288,37 @@ class FastBlock:
 
     def _ticks(self, data: FastGameData) -> None:
         """Play the ticks after the first: nearly all of them are the strategy's method alone."""
-        bot, game, desk = self.bot, self.bot.game, self.bot.desk
-        on_tick, reads_tick = bot.hooks.tick, bot.hooks.reads_tick
-        assert on_tick is not None
-        shown = self._tick(0, game.price)
-        bot.running = "on_game_tick"
-        for tick, price in enumerate(data.prices[1:], 1):
+        prices, tick, end = data.prices, 1, data.rug_tick
+        while tick < end:
             if tick >= self._alarm:
-                bot.running = ""
-                self._busy_tick(tick, price)
-                bot.running = "on_game_tick"
-                continue
+                self._busy_tick(tick, prices[tick])
+                tick += 1
+            else:
+                tick = self._quiet_ticks(prices, tick, min(self._alarm, end))
+
+    def _quiet_ticks(self, prices: Sequence[float], tick: int, end: int) -> int:
+        """Play ticks at which nothing is due, until the strategy asks for something; return the next tick."""
+        bot, game, desk = self.bot, self.bot.game, self.bot.desk
+        on_tick, use = bot.hooks.tick, bot.hooks.tick_use
+        assert on_tick is not None
+        shown = self._tick(tick, game.price)
+        its, new = shown.__dict__, use is TickUse.ANYTHING
+        bot.running = "on_game_tick"
+        for tick, price in enumerate(prices[tick:end], tick):  # noqa: B020, PLR1704 - the same count
             game.tick = tick
             game.price = price
-            if reads_tick:
+            if new:
                 shown = self._tick(tick, price)
+            else:
+                its["tick"] = tick
+                its["price"] = price
             on_tick(shown, game)
             if desk.busy:
                 bot.running = ""
                 self._asked(tick, price)
-                bot.running = "on_game_tick"
+                break
         bot.running = ""
+        return tick + 1
 
     def _skip_ticks(self, data: FastGameData) -> None:
         """Play the ticks of a strategy that does not look at them: those at which something is due."""
@@ -315,12 +329,36 @@ class FastBlock:
 
     def _asked(self, tick: int, price: float) -> None:
         """Take what the strategy asked for at a tick at which nothing was due."""
-        self.venue.market.move(tick, price)
-        bot = self.bot
+        market, bot, times = self.venue.market, self.bot, self._times
+        market.tick, market.price = tick, price  # all of a move: nothing is due
         if bot.desk.reports:
             bot.report()
-        self._after_frame(0 if self._times is None else self._times.ticks_ns[tick])
+        if times is None and self._at_once():
+            bet = self.venue.ledger.sidebet
+            self._alarm = bot.exit_at if bet is None else min(bot.exit_at, bet.end_tick)
+            return
+        self._after_frame(0 if times is None else times.ticks_ns[tick])
         self._set_alarm(tick)
+
+    def _at_once(self) -> bool:
+        """Execute the only order and take the answers, if nothing can come between; return whether that is all."""
+        bot, venue, desk = self.bot, self.venue, self.bot.desk
+        if desk.reports or len(desk.asked) != 1 or self._mail or self._arriving:
+            return False
+        if bot.hooks.submitted is not None or venue.shows_short:
+            return False
+        order, ledger = desk.asked[0], venue.ledger
+        fill = venue.trade(order)
+        if fill is None:
+            return False
+        desk.asked.clear()
+        desk.busy, desk.calls = False, 0
+        self._acks += 1
+        order.ack_id = self._acks
+        self._filled(fill)
+        bot.filled(order, fill, ledger.cash, ledger.lots)
+        bot.complete(order)
+        return not desk.busy
 
     def _busy_tick(self, tick: int, price: float) -> None:
         """Play a tick at which something may be due, in the order of venue and engine."""
@@ -340,10 +378,13 @@ class FastBlock:
 
     def _after_frame(self, at_ns: int) -> None:
         """Send what a frame led to, and without latency take the answers."""
-        if at_ns:
-            self._now_ns = at_ns
         if self.bot.desk.busy:
+            if self._timeline is None and self._at_once():
+                return
+            self._now_ns = at_ns or self._now_ns
             self._send()
+        elif at_ns:
+            self._now_ns = at_ns
         if self.venue.shows_short:
             self.bot.value_short(*self.venue.published)
         if self._timeline is None:
@@ -372,7 +413,7 @@ class FastBlock:
         self.bot.rugged(data)
         self._after_frame(rug_ns)
         self._run_until(next_ns)
-        seed, game_id = secret(self.exchange, self._ids, data.number + 1)
+        seed, game_id = data.following
         self.bot.announced(game_id, seed, data)
         self._after_frame(next_ns)
 

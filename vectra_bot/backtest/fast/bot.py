@@ -218,7 +218,8 @@ class FastBot:
         order.price, order.paid, order.booked = fill.price, fill.amount, True
         order.state, order.proof = ActionState.CONFIRMED, Proof.TRADE
         if order.kind is ActionType.BUY:
-            self.desk.exits.declare(order.plan)
+            if order.plan is not NO_EXITS:
+                self.desk.exits.declare(order.plan)
         elif order.kind is ActionType.SHORT_OPEN:
             stake = to_sol(fill.amount)
             self.account.short = ShortView(

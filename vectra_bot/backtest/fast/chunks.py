@@ -26,6 +26,7 @@ class FastGameData:
     Attributes:
         number: its number under the seed.
         prices: its live prices by tick.
+        following: server seed and id of the game after it.
         chunk: the games it was replayed with.
         at: its place among them.
     """
@@ -36,6 +37,8 @@ class FastGameData:
     prices: list[float]
     rug_tick: int
     rug_price: float
+    peak: float
+    following: tuple[str, str]
     chunk: Chunk
     at: int
 
@@ -43,7 +46,7 @@ class FastGameData:
         """Return expectation and variance of holding one token from tick *first* until *last*."""
         start, (mean, variance) = self.chunk.start(self.at), self.chunk.sums()
         first, last = start + first, start + last
-        return float(mean[last] - mean[first]), float(variance[last] - variance[first])
+        return mean.item(last) - mean.item(first), variance.item(last) - variance.item(first)
 
     def alone(self) -> GameBatch:
         """Return the game as a batch of one, for a scan of exits."""
@@ -116,14 +119,15 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
     ids, first = Identities(config.seed), config.first_game
     for at in range(first, first + count, _CHUNK_GAMES):
         numbers = range(at, min(at + _CHUNK_GAMES, first + count))
-        secrets = [secret(config, ids, number) for number in numbers]
-        games = play_games(secrets, prices=True)
+        secrets = [secret(config, ids, number) for number in (*numbers, numbers.stop)]
+        games = play_games(secrets[:-1], prices=True)
         chunk = Chunk(games)
+        ticks, rugs, peaks = games.rug_tick.tolist(), games.rug_price.tolist(), games.peak.tolist()
         for place, number in enumerate(numbers):
             server_seed, game_id = secrets[place]
             yield FastGameData(
                 number, game_id, server_seed, games.prices_of(place).tolist(),
-                int(games.rug_tick[place]), float(games.rug_price[place]), chunk, place,
+                ticks[place], rugs[place], peaks[place], secrets[place + 1], chunk, place,
             )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from attrs import define, field
+from typing import Final
+
+from attrs import define, field, frozen
 
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
@@ -16,8 +18,11 @@ from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionState, ActionType, PlayerAction, Proof
+from vectra_bot.models import ActionState, ActionType, GamePhase, PlayerAction, Proof
+
+_NO_LIMIT: Final = 1 << 62
 
 _PLAYED = (
     ActionType.BUY,
@@ -58,6 +63,29 @@ class OpenOrders:
         )
 
 
+@frozen
+class _Terms:
+    """What the gate's limits allow in the usual case, in lamports; ``usual`` is False if there is more to check."""
+
+    usual: bool
+    stake: int
+    session_loss: int
+    game_loss: int
+    actions: int
+
+    @classmethod
+    def of(cls, gate: RiskGate) -> _Terms:
+        """Return the terms of a gate."""
+        limits, arming = gate.limits, gate.arming
+        more = (limits.exposure, limits.day_loss, limits.actions_per_minute, limits.price_age_ms)
+        usual = all(one is None for one in (*more, arming.terms, arming.ignored))
+        game_loss = limits.game_loss
+        return cls(
+            usual, min(MOST, to_lamports(limits.stake)), to_lamports(limits.session_loss),
+            _NO_LIMIT if game_loss is None else to_lamports(game_loss), limits.actions_per_game,
+        )  # fmt: skip
+
+
 @define(eq=False, weakref_slot=True)
 class FastDesk:
     """What an action call needs, with the methods of :class:`~vectra_bot.actions.desk.ActionDesk`.
@@ -86,6 +114,10 @@ class FastDesk:
     reports: deque[Order] = field(factory=deque)
     busy: bool = False
     count: int = 0
+    _terms: _Terms = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._terms = _Terms.of(self.gate)
 
     def enter(self, what: str) -> None:
         """Begin the call of the action *what*.
@@ -115,9 +147,11 @@ class FastDesk:
         order.unverified = kind.is_unverified or ask.leverage > 1
         if kind is ActionType.SELL:
             order.unverified = self.account.leveraged
-        reason = self.gate.check(
-            ask, self.game, self.account, pending=book.pending, unknown=0, at_risk=book.at_risk
-        )
+        reason = None
+        if ask.leverage > 1 or not self._is_usual(kind, ask.amount or 0, ask.percentage):
+            reason = self.gate.check(
+                ask, self.game, self.account, pending=book.pending, unknown=0, at_risk=book.at_risk
+            )
         if reason is None:
             self.gate.on_sent(self.account.now_ns)
             book.orders.append(order)
@@ -127,6 +161,43 @@ class FastDesk:
             self.reports.append(order)
         self.busy = True
         return order.shown()
+
+    def ask_plainly(
+        self, kind: ActionType, button: str, amount: int | None, percentage: int | None
+    ) -> Order | None:
+        """Queue a buy or a sale without leverage and exits; None if it is not known at once to be allowed."""
+        if self.closed or self.calls or not self._is_usual(kind, amount or 0, percentage):
+            return None
+        self.calls = 1
+        order = self.make(kind, button)
+        order.amount, order.percentage = amount, percentage
+        if kind is ActionType.SELL:
+            order.unverified = self.account.leveraged
+        self.gate.sent_this_game += 1  # there is no limit of a minute to count for
+        self.book.orders.append(order)
+        self.asked.append(order)
+        self.busy = True
+        return order
+
+    def _is_usual(self, kind: ActionType, amount: int, percentage: int | None) -> bool:
+        """Return whether a request without leverage is one that the gate surely allows; a short look."""
+        gate, account, terms = self.gate, self.account, self._terms
+        if not terms.usual or self.book.orders or gate.halts or gate.stopped is not None:
+            return False
+        if self.game.phase is not GamePhase.ACTIVE or gate.rugged_game == self.game.game_id:
+            return False
+        is_counted = gate.sent_this_game + gate.external_this_game < terms.actions
+        if kind is ActionType.SELL:
+            return bool(account.lots) and (is_counted or percentage == 100)
+        left = account.cash - amount
+        return (
+            kind is ActionType.BUY
+            and LEAST <= amount <= terms.stake
+            and left >= 0
+            and (account.session_start_cash or 0) - left <= terms.session_loss
+            and account.game_start_cash - left <= terms.game_loss
+            and is_counted
+        )
 
     def make(self, kind: ActionType, button: str) -> Order:
         """Return a new order of the running game."""

@@ -16,12 +16,16 @@ from vectra_bot.models import ActionState, ActionType
 from vectra_bot.report.session import sidebet
 
 
+_ENTRIES = frozenset(kind for kind in ActionType if kind.is_entry)
+
+
 @define(eq=False)
 class Holdings:
     """What our account holds in the running game, and since when; fills the game's row.
 
     A tick counts with what was held when it came; the law's expectation of a position is that of the ticks
-    from the change to the next one.
+    from the change to the next one. Sums of a game are added up here, because a number in a column of the
+    table takes longer to change than the rest of a trade.
     """
 
     table: Games
@@ -32,6 +36,13 @@ class Holdings:
     _is_open: bool = False
     _qty: int = 0
     _leveraged: bool = False
+    _ticks: int = 0
+    _lamport_ticks: int = 0
+    _expected: float = 0.0
+    _variance: float = 0.0
+    _entries: int = 0
+    _stake: int = 0
+    _confirmed: int = 0
 
     def begin(self, game: FastGameData) -> None:
         """Begin a game, in which nothing is held yet."""
@@ -61,24 +72,42 @@ class Holdings:
             self._at_risk += to_lamports(short.stake)
 
     def _count(self, tick: int, until: int) -> None:
-        table, row, game = self.table, self.row, self._game
-        ticks = tick - self._counted
-        table.exposure_ticks[row] += ticks
-        table.exposure_lamport_ticks[row] += ticks * self._at_risk
-        first = max(self._counted, 0)
+        game, counted = self._game, self._counted
+        ticks = tick - counted
+        self._ticks += ticks
+        self._lamport_ticks += ticks * self._at_risk
+        first = max(counted, 0)
         if game is None or until <= first:
             return
         if self._qty:
             mean, variance = game.expected(first, until)
-            table.expected[row] += self._qty * mean
-            table.variance[row] += float(self._qty) ** 2 * variance
+            self._expected += self._qty * mean
+            self._variance += float(self._qty) ** 2 * variance
         if self._leveraged:
-            table.unknown.add("leverage")
+            self.table.unknown.add("leverage")
+
+    def flush(self) -> None:
+        """Add the sums to the row of the running game, after the last game to its row."""
+        table, row = self.table, min(self.row, len(self.table) - 1)
+        if self._ticks:
+            table.exposure_ticks[row] += self._ticks
+            table.exposure_lamport_ticks[row] += self._lamport_ticks
+        if self._variance:
+            table.expected[row] += self._expected
+            table.variance[row] += self._variance
+        if self._stake:
+            table.entries[row] += self._entries
+            table.stake[row] += self._stake
+        if self._confirmed:
+            table.actions[ActionState.CONFIRMED.value] += self._confirmed
+        self._ticks = self._lamport_ticks = self._entries = self._stake = self._confirmed = 0
+        self._expected = self._variance = 0.0
 
     def close(self, game: FastGameData, account: Account) -> None:
         """Fill the row of the game that ends, and go to the next."""
-        table, row, alone = self.table, self.row, game.alone()
-        table.peak[row] = alone.peak[0]
+        self.flush()
+        table, row = self.table, self.row
+        table.peak[row] = game.peak
         table.rug_tick[row] = game.rug_tick
         table.rug_price[row] = game.rug_price
         table.pnl[row] = account.game_pnl
@@ -88,21 +117,25 @@ class Holdings:
 
     def completed(self, order: Order) -> None:
         """Count a completed action."""
-        table, row = self.table, min(self.row, len(self.table) - 1)
-        table.actions[order.state.value] += 1
-        if order.state is ActionState.DENIED:
+        table, state, kind = self.table, order.state, order.kind
+        if state is ActionState.CONFIRMED:
+            self._confirmed += 1
+        else:
+            table.actions[state.value] += 1
+        row = min(self.row, len(table) - 1)
+        if state is ActionState.DENIED:
             table.deny(row, order.reason)
-        if not order.state.is_executed or not order.kind.is_entry:
+        if not state.is_executed or kind not in _ENTRIES:
             return
         stake = order.amount or 0
-        table.stake[row] += stake
-        if order.kind is not ActionType.SIDEBET:
-            table.entries[row] += 1
-            if order.kind is ActionType.SHORT_OPEN:
+        self._stake += stake
+        if kind is not ActionType.SIDEBET:
+            self._entries += 1
+            if kind is ActionType.SHORT_OPEN:
                 table.unknown.add("shorts")
             return
         bet = sidebet(stake)
         table.bets[row] += 1
         table.placed[bet] += 1
-        table.expected[row] += bet.expected
-        table.variance[row] += bet.variance
+        self._expected += bet.expected
+        self._variance += bet.variance

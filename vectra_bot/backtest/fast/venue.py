@@ -15,9 +15,10 @@ from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.exchange.accounts import Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge
+from vectra_bot.exchange.features.levels import gain
 from vectra_bot.exchange.market import Deal, EndedSidebet, Market
 from vectra_bot.game.amounts import to_lamports
-from vectra_bot.game.ledger import Fill, OpenSidebet
+from vectra_bot.game.ledger import Fill, LedgerError, OpenSidebet
 from vectra_bot.game.shorts import OpenShort
 from vectra_bot.models import ActionType
 
@@ -89,6 +90,30 @@ class FastVenue:
         short = self.ledger.short
         self._staged = (short, 0 if short is None else self.value(short))
         return deals
+
+    def trade(self, order: Order) -> Fill | None:
+        """Execute a buy or a sale that needs no more than our ledger; None if it is not one, or fails.
+
+        What the market does besides is not seen in the fast driver: entries of the books, the public stream,
+        rows of the leaderboard, and what counts for a Golden Hour.
+        """
+        market, account, ledger = self.market, self.account, self.ledger
+        if order.leverage > 1 or ledger.leveraged or not market.open:
+            return None
+        try:
+            if order.kind is ActionType.BUY:
+                fill = ledger.buy(order.amount or 0, market.price, market.tick)
+            elif order.kind is ActionType.SELL:
+                fill = ledger.sell(order.percentage or 0, market.price, market.tick)
+            else:
+                return None
+        except LedgerError:
+            return None
+        if not account.joined:
+            market.join(account)
+        if fill.valid_cost:
+            gain(account, fill.valid_cost)
+        return fill
 
     def execute(self, order: Order, at_ns: int) -> Execution:
         """Execute *order* at the price in force, or reject it."""
