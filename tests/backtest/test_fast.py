@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from decimal import ROUND_UP, getcontext
+from types import MethodType
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vectra_bot import Strategy
 from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.risk import Ask, HaltCause, RiskGate
 from vectra_bot.backtest import play
 from vectra_bot.backtest.fast.chunks import chunks_of, returns
-from vectra_bot.backtest.fast.hooks import Hooks, TickUse
-from vectra_bot.backtest.fast.orders import Refusals
+from vectra_bot.backtest.fast.desk import FastDesk
+from vectra_bot.backtest.fast.hooks import Hooks, TickUse, use_of_first
+from vectra_bot.backtest.fast.orders import Owner, Refusals
+from vectra_bot.backtest.fast.views import FastGame
 from vectra_bot.errors import StrategyError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game import fair
+from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import to_sol
+from vectra_bot.game.lots import Lot
+from vectra_bot.models import ActionType, GamePhase, PlayerUpdate
 from vectra_bot.strategy import configure
+
+STATED = PlayerUpdate(
+    recv_ns=0, player_id="player", cash=to_sol(1), position_qty=to_sol(0), avg_cost=to_sol(0),
+    total_invested=to_sol(0), cumulative_pnl=to_sol(0),
+)  # fmt: skip
 
 
 class ReadsCount(Strategy):
@@ -118,6 +133,129 @@ def test_ticks_that_are_kept_stay_what_they_were() -> None:
     assert Hooks(configure(KeepsTicks, {}), refusals).tick_use is TickUse.ANYTHING
     assert Hooks(configure(ReadsCount, {}), refusals).tick_use is TickUse.NONE
     assert play(KeepsTicks, games=1, seed=3).played.engine == "fast"
+
+
+def _keeps(self: Any, tick: Any, game: Any) -> None:
+    self.last = tick
+
+
+def _passes(self: Any, tick: Any, game: Any) -> None:
+    self.last(tick.tick, tick)
+
+
+def _renames(self: Any, tick: Any, game: Any) -> None:
+    one = tick
+    self.last = one
+
+
+def _closes_over(self: Any, tick: Any, game: Any) -> None:
+    self.last = lambda: tick.price
+
+
+def _collects(self: Any, tick: Any, game: Any) -> None:
+    self.last = [tick for _ in range(2)]
+
+
+def _looks_back(self: Any, tick: Any, game: Any) -> None:
+    self.last = locals()
+
+
+def _takes_a_method(self: Any, tick: Any, game: Any) -> None:
+    self.last = tick.__repr__
+
+
+def _chooses(self: Any, tick: Any, game: Any) -> None:
+    self.last = (tick if tick.tick else game).price
+
+
+def _yields(self: Any, tick: Any, game: Any) -> Any:
+    yield tick.price
+
+
+def _reads(self: Any, tick: Any, game: Any) -> None:
+    self.last = tick.tick if tick.price > 1 else tick.phase
+
+
+def _ignores(self: Any, tick: Any, game: Any) -> None:
+    self.tick = game.tick
+
+
+@pytest.mark.parametrize(
+    ("function", "use"),
+    [
+        (_keeps, TickUse.ANYTHING),
+        (_passes, TickUse.ANYTHING),
+        (_renames, TickUse.ANYTHING),
+        (_closes_over, TickUse.ANYTHING),
+        (_collects, TickUse.ANYTHING),
+        (_looks_back, TickUse.ANYTHING),
+        (_takes_a_method, TickUse.ANYTHING),
+        (_chooses, TickUse.ANYTHING),
+        (_yields, TickUse.ANYTHING),
+        (_reads, TickUse.FIELDS),
+        (_ignores, TickUse.NONE),
+    ],
+)
+def test_a_tick_is_used_again_only_if_it_cannot_be_kept(function: Any, use: TickUse) -> None:
+    assert use_of_first(MethodType(function, object())) is use
+
+
+AMOUNTS = st.integers(0, 3 * 10**9)
+
+
+@given(
+    st.sampled_from([ActionType.BUY, ActionType.SELL, ActionType.SIDEBET, ActionType.SHORT_OPEN]),
+    AMOUNTS,
+    st.integers(1, 100),
+    st.tuples(AMOUNTS, AMOUNTS, AMOUNTS),
+    st.builds(
+        Limits,
+        stake=st.sampled_from(["0.01", "0.1", "5"]),
+        exposure=st.sampled_from([None, None, "0.5"]),
+        game_loss=st.sampled_from([None, "0.1", "1"]),
+        session_loss=st.sampled_from(["0.1", "1"]),
+        actions_per_game=st.integers(1, 3),
+        actions_per_minute=st.sampled_from([None, None, 2]),
+    ),
+    st.sampled_from(GamePhase),
+    st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 3)),
+)
+def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
+    kind: ActionType,
+    amount: int,
+    percentage: int,
+    cash: tuple[int, int, int],
+    limits: Limits,
+    phase: GamePhase,
+    more: tuple[bool, bool, bool, int],
+) -> None:
+    """The short look never allows what the gate denies; in the usual case it suffices."""
+    has_lots, halted, rugged, sent = more
+    refusals, account = Refusals(), Account()
+    account.cash, account.session_start_cash, account.game_start_cash = cash
+    account.stated = STATED
+    account.lots = [Lot(10**9, 10**9, 3, 1.0)] if has_lots else []
+    game, gate = FastGame(refusals), RiskGate(limits)
+    game.begin("game", "")
+    game.phase, gate.sent_this_game = phase, sent
+    gate.rugged_game = "game" if rugged else ""
+    if halted:
+        gate.halt(HaltCause.REDUCE, "a test")
+    desk = FastDesk(
+        Owner("session", "player", None, refusals.refuse), game, account, gate, refusals
+    )
+    share = percentage if kind is ActionType.SELL else None
+    asked = desk.ask_plainly(kind, "", None if share else amount, share)
+
+    fresh = RiskGate(limits, sent_this_game=sent, rugged_game=gate.rugged_game, halts=gate.halts)
+    ask = Ask(kind, amount=None if share else amount, percentage=share)
+    reason = fresh.check(ask, game, account, pending=(), unknown=0, at_risk=0)
+    if asked is not None:
+        assert reason is None
+        assert gate.sent_this_game == sent + 1
+    elif kind in (ActionType.BUY, ActionType.SELL) and phase is GamePhase.ACTIVE:
+        unusual = halted or rugged or limits.exposure or limits.actions_per_minute
+        assert unusual or reason is not None
 
 
 def test_expectations_of_many_prices_are_those_of_the_law() -> None:

@@ -221,7 +221,9 @@ class Account:
             fresh = [c for c in self._unexplained if self.now_ns - c.update.recv_ns < PENDING_NS]
             self._unexplained = deque((attrs.evolve(c, delta_qty=0) for c in fresh), MAX_PENDING)
         if self._pending:
-            self._pending = deque((attrs.evolve(e, delta_qty=0) for e in self._pending), MAX_PENDING)
+            self._pending = deque(
+                (attrs.evolve(e, delta_qty=0) for e in self._pending), MAX_PENDING
+            )
         self.game_start_cash = self.cash + self.staked
         self._total_invested = 0
         self._cumulative_pnl = 0

@@ -32,7 +32,7 @@ from vectra_bot.backtest.play import PlayConfig, Watch, never
 from vectra_bot.errors import StrategyError, safe_error, safe_trace
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.market import Deal, EndedSidebet
+from vectra_bot.exchange.market import EndedSidebet
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill
@@ -120,6 +120,8 @@ class FastBlock:
         self._guarded(partial(bot.announced, game_id, seed, None))
         bot.log_in(self.venue.ledger.cash)
         for ended in chunks_of(exchange, self.config.games):
+            if not ended.at:
+                bot.holdings.fill(ended.chunk.games)
             self._guarded(partial(self._game, ended))
             self._check()
             if watch(bot.holdings.row):
@@ -233,17 +235,17 @@ class FastBlock:
         self._post(0, partial(self.bot.settled, settled.bet, settled.tick, cash))
         self._post_update(0)
 
-    def _sold_by_venue(self, deals: list[Deal]) -> None:
+    def _sold_by_venue(self, fills: list[Fill]) -> None:
         """Post the trades that the venue made with our holdings, each with the cash after it."""
         ledger, bot = self.venue.ledger, self.bot
         rugged = self.venue.market.rugged
-        later = sum(deal.fill.amount for deal in deals)
-        for deal in deals:
-            later -= deal.fill.amount
-            self._filled(deal.fill)
+        later = sum(fill.amount for fill in fills)
+        for fill in fills:
+            later -= fill.amount
+            self._filled(fill)
             take = bot.force_sold if rugged else bot.sold
-            self._post(0, partial(take, deal.fill, ledger.cash - later, ledger.lots))
-        if deals and not rugged:
+            self._post(0, partial(take, fill, ledger.cash - later, ledger.lots))
+        if fills and not rugged:
             self._post_update(0, bot.stated_sales)
 
     # The steps of a game.
@@ -341,7 +343,11 @@ class FastBlock:
         self._set_alarm(tick)
 
     def _at_once(self) -> bool:
-        """Execute the only order and take the answers, if nothing can come between; return whether that is all."""
+        """Execute the only order and take the answers, unless something can come between.
+
+        Returns:
+            whether nothing is left to do.
+        """
         bot, venue, desk = self.bot, self.venue, self.bot.desk
         if desk.reports or len(desk.asked) != 1 or self._mail or self._arriving:
             return False
@@ -405,10 +411,10 @@ class FastBlock:
             (0, 0, 0) if times is None else (times.decided_ns, times.rug_ns, times.next_ns)
         )
         self._run_until(decided_ns)
-        settled, deals = self.venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
+        settled, fills = self.venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
         if settled is not None:
             self._settled(settled)
-        self._sold_by_venue(deals)
+        self._sold_by_venue(fills)
         self._run_until(rug_ns)
         self.bot.rugged(data)
         self._after_frame(rug_ns)

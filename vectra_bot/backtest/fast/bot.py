@@ -104,10 +104,9 @@ class FastBot:
 
     def _completed(self, order: Order) -> None:
         self.holdings.completed(order)
-        hook = self.hooks.outcome
-        if hook is not None:
+        if self.hooks.outcome is not None:
             self.running = "on_action_outcome"
-            hook(order.shown())
+            self.hooks.outcome(order.shown())
             self.running = ""
 
     def save(self) -> None:
@@ -177,19 +176,16 @@ class FastBot:
     # The venue's answers.
 
     def _show(self, cash: int, lots: Sequence[Lot], *, until: int | None = None) -> None:
-        """Let our account show what the venue's message states."""
-        account = self.account
-        account.cash, account.lots = cash, list(lots)
-        self._changed(until)
+        """Let our account show what the venue's message states.
 
-    def _changed(self, until: int | None = None) -> None:
-        """Count the ticks with what was held before, and look when a declared exit is due."""
-        game = self.game
+        Ticks are counted with what was held before, and it is found when a declared exit is due.
+        """
+        account, game, exits = self.account, self.game, self.desk.exits
+        account.cash, account.lots = cash, list(lots)
         tick = game.tick if game.phase is GamePhase.ACTIVE else -1
-        self.holdings.change(tick, tick if until is None else until, self.account)
-        exits = self.desk.exits
+        self.holdings.change(tick, tick if until is None else until, account)
         if exits.plan is not NO_EXITS:
-            if not self.account.lots:
+            if not lots:
                 exits.clear()
             self.find_exit(tick + 1)
 

@@ -29,6 +29,7 @@ class FastGameData:
         following: server seed and id of the game after it.
         chunk: the games it was replayed with.
         at: its place among them.
+        start: where its prices begin among theirs.
     """
 
     number: int
@@ -37,15 +38,15 @@ class FastGameData:
     prices: list[float]
     rug_tick: int
     rug_price: float
-    peak: float
     following: tuple[str, str]
     chunk: Chunk
     at: int
+    start: int
 
     def expected(self, first: int, last: int) -> tuple[float, float]:
         """Return expectation and variance of holding one token from tick *first* until *last*."""
-        start, (mean, variance) = self.chunk.start(self.at), self.chunk.sums()
-        first, last = start + first, start + last
+        mean, variance = self.chunk.sums()
+        first, last = self.start + first, self.start + last
         return mean.item(last) - mean.item(first), variance.item(last) - variance.item(first)
 
     def alone(self) -> GameBatch:
@@ -122,12 +123,12 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
         secrets = [secret(config, ids, number) for number in (*numbers, numbers.stop)]
         games = play_games(secrets[:-1], prices=True)
         chunk = Chunk(games)
-        ticks, rugs, peaks = games.rug_tick.tolist(), games.rug_price.tolist(), games.peak.tolist()
+        ticks, rugs = games.rug_tick.tolist(), games.rug_price.tolist()
         for place, number in enumerate(numbers):
             server_seed, game_id = secrets[place]
             yield FastGameData(
                 number, game_id, server_seed, games.prices_of(place).tolist(),
-                ticks[place], rugs[place], peaks[place], secrets[place + 1], chunk, place,
+                ticks[place], rugs[place], secrets[place + 1], chunk, place, chunk.start(place),
             )  # fmt: skip
 
 

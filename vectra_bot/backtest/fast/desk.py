@@ -6,7 +6,6 @@ Imports actions (interface, limits) and game.
 from __future__ import annotations
 
 from collections import deque
-
 from typing import Final
 
 from attrs import define, field, frozen
@@ -65,7 +64,7 @@ class OpenOrders:
 
 @frozen
 class _Terms:
-    """What the gate's limits allow in the usual case, in lamports; ``usual`` is False if there is more to check."""
+    """What the gate's limits allow, in lamports; ``usual`` is False if there is more to check than this."""
 
     usual: bool
     stake: int

@@ -60,7 +60,7 @@ class Hooks:
         self.outcome = _defined(strategy, "on_action_outcome")
         self.settled = _defined(strategy, "on_stake_settled")
         self.save = _defined(strategy, "save")
-        self.tick_use = TickUse.NONE if self.tick is None else _use_of_first(self.tick)
+        self.tick_use = TickUse.NONE if self.tick is None else use_of_first(self.tick)
 
 
 def _defined(strategy: Strategy, name: str) -> Hook | None:
@@ -80,7 +80,7 @@ _OF_ANOTHER_KIND = (
 )
 
 
-def _use_of_first(method: Hook) -> TickUse:
+def use_of_first(method: Hook) -> TickUse:
     """Return what a method may do with its first argument, by its compiled code."""
     function = getattr(method, "__func__", None)
     if not inspect.isfunction(function):

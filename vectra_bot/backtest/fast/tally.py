@@ -1,6 +1,6 @@
 """Sums over the ticks of a game, computed when what is held changes.
 
-Imports game, report (bets) and backtest.games.
+Imports game, kernel, report (bets) and backtest.games.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.backtest.games import Games
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
+from vectra_bot.kernel.batch import GameBatch
 from vectra_bot.models import ActionState, ActionType
 from vectra_bot.report.session import sidebet
-
 
 _ENTRIES = frozenset(kind for kind in ActionType if kind.is_entry)
 
@@ -43,6 +43,12 @@ class Holdings:
     _entries: int = 0
     _stake: int = 0
     _confirmed: int = 0
+
+    def fill(self, games: GameBatch) -> None:
+        """Fill the columns of the games that come next with what is known of them."""
+        rows, table = slice(self.row, self.row + len(games)), self.table
+        for name in ("peak", "rug_tick", "rug_price"):
+            getattr(table, name)[rows] = getattr(games, name)
 
     def begin(self, game: FastGameData) -> None:
         """Begin a game, in which nothing is held yet."""
@@ -88,7 +94,7 @@ class Holdings:
 
     def flush(self) -> None:
         """Add the sums to the row of the running game, after the last game to its row."""
-        table, row = self.table, min(self.row, len(self.table) - 1)
+        table, row = self.table, self._row
         if self._ticks:
             table.exposure_ticks[row] += self._ticks
             table.exposure_lamport_ticks[row] += self._lamport_ticks
@@ -107,9 +113,6 @@ class Holdings:
         """Fill the row of the game that ends, and go to the next."""
         self.flush()
         table, row = self.table, self.row
-        table.peak[row] = game.peak
-        table.rug_tick[row] = game.rug_tick
-        table.rug_price[row] = game.rug_price
         table.pnl[row] = account.game_pnl
         table.balance[row] = account.cash
         table.ticks += game.rug_tick
@@ -117,25 +120,31 @@ class Holdings:
 
     def completed(self, order: Order) -> None:
         """Count a completed action."""
-        table, state, kind = self.table, order.state, order.kind
+        state, kind = order.state, order.kind
         if state is ActionState.CONFIRMED:
             self._confirmed += 1
-        else:
-            table.actions[state.value] += 1
-        row = min(self.row, len(table) - 1)
+            if kind in _ENTRIES:
+                self._entered(kind, order.amount or 0)
+            return
+        table, row = self.table, self._row
+        table.actions[state.value] += 1
         if state is ActionState.DENIED:
             table.deny(row, order.reason)
-        if not state.is_executed or kind not in _ENTRIES:
-            return
-        stake = order.amount or 0
+
+    def _entered(self, kind: ActionType, stake: int) -> None:
         self._stake += stake
         if kind is not ActionType.SIDEBET:
             self._entries += 1
             if kind is ActionType.SHORT_OPEN:
-                table.unknown.add("shorts")
+                self.table.unknown.add("shorts")
             return
         bet = sidebet(stake)
-        table.bets[row] += 1
-        table.placed[bet] += 1
+        self.table.bets[self._row] += 1
+        self.table.placed[bet] += 1
         self._expected += bet.expected
         self._variance += bet.variance
+
+    @property
+    def _row(self) -> int:
+        """The row of the running game; after the last one its row."""
+        return min(self.row, len(self.table) - 1)

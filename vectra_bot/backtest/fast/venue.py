@@ -16,7 +16,7 @@ from vectra_bot.exchange.accounts import Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge
 from vectra_bot.exchange.features.levels import gain
-from vectra_bot.exchange.market import Deal, EndedSidebet, Market
+from vectra_bot.exchange.market import EndedSidebet, Market
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill, LedgerError, OpenSidebet
 from vectra_bot.game.shorts import OpenShort
@@ -83,13 +83,16 @@ class FastVenue:
         """Return the value of a short at the price in force, lamports."""
         return short.value(self.market.price, self.market.terms)
 
-    def move(self, tick: int, price: float) -> list[Deal]:
-        """Put the price of *tick* in force; rows show what was staged at the tick before (protocol 5.2)."""
+    def move(self, tick: int, price: float) -> list[Fill]:
+        """Put the price of *tick* in force, and return what the venue trades at it with our holdings.
+
+        Rows show what was staged at the tick before (protocol 5.2).
+        """
         self.published = self._staged
         deals = self.market.move(tick, price)
         short = self.ledger.short
         self._staged = (short, 0 if short is None else self.value(short))
-        return deals
+        return [deal.fill for deal in deals]
 
     def trade(self, order: Order) -> Fill | None:
         """Execute a buy or a sale that needs no more than our ledger; None if it is not one, or fails.
@@ -137,11 +140,11 @@ class FastVenue:
 
     def settle_at_rug(
         self, rug_tick: int, price: float, at_ns: int
-    ) -> tuple[EndedSidebet | None, list[Deal]]:
+    ) -> tuple[EndedSidebet | None, list[Fill]]:
         """End the game: settle our sidebet, and sell our position at the rug price."""
         market, account = self.market, self.account
         market.rug(rug_tick, price)
         if not account.joined:
             return None, []
         settled = market.settle_won(account, rug_tick, at_ns)
-        return settled, market.liquidate(account)
+        return settled, [deal.fill for deal in market.liquidate(account)]

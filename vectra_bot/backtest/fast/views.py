@@ -239,7 +239,8 @@ class FastActions(EngineActions):
 
     @property
     def pending(self) -> tuple[PlayerAction, ...]:
-        return self._desk.pending()
+        desk = self._desk
+        return desk.pending() if desk.book.orders else ()
 
 
 class NoRounds(SideGamesView):
