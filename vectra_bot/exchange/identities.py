@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from functools import lru_cache
 from random import Random
 
 _SYLLABLES = (
@@ -14,6 +15,12 @@ _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 25
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NS_PER_DAY = 86_400_000_000_000
+
+
+@lru_cache(maxsize=8)
+def _day(number: int) -> str:
+    """Return the date of a day since the epoch, ``YYYYMMDD``."""
+    return f"{date.fromordinal(_EPOCH_DAY + number):%Y%m%d}"
 
 
 class Identities:
@@ -37,13 +44,11 @@ class Identities:
 
     def game_id(self, number: int, at_ns: int) -> str:
         """Return ``YYYYMMDD-`` and 16 hex digits, with the UTC date of *at_ns*."""
-        day = date.fromordinal(_EPOCH_DAY + at_ns // _NS_PER_DAY)
-        return f"{day:%Y%m%d}-{self.derive('game-id', number)[:16]}"
+        return f"{_day(at_ns // _NS_PER_DAY)}-{self.derive('game-id', number)[:16]}"
 
     def round_id(self, kind: str, number: int, at_ns: int) -> str:
         """Return the id of a side game's round, in the shape of a game's (protocol 11)."""
-        day = date.fromordinal(_EPOCH_DAY + at_ns // _NS_PER_DAY)
-        return f"{day:%Y%m%d}-{self.derive(kind, number)[:16]}"
+        return f"{_day(at_ns // _NS_PER_DAY)}-{self.derive(kind, number)[:16]}"
 
     def issue(self) -> str:
         """Return 64 fresh hex digits for a trace, span or row id."""

@@ -318,7 +318,9 @@ class FastBlock:
             if desk.busy:
                 bot.running = ""
                 self._asked(tick, price)
-                break
+                if self._alarm < end:
+                    break
+                bot.running = "on_game_tick"
         bot.running = ""
         return tick + 1
 
