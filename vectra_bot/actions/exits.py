@@ -1,10 +1,10 @@
 """Declared exits: take profit, stops and time exit given with a buy and executed by the engine.
 
-A trailing stop compares the value over cost with its highest at the ticks since the entry. What is remembered
-is the highest price, and the highest is what the position held now would be worth over its cost at that price.
-While the position stays the same that is the same double, because the value never falls where the price rises.
-A later buy or a partial sale changes the cost and with it both sides of the comparison: without leverage it
-neither sells by itself nor moves the price at which the stop sells.
+A trailing stop compares the value over cost with its highest at the ticks since the entry. What is
+remembered is the highest price, and the highest is what the position held now would be worth over its cost
+at that price. While the position stays the same that is the same double, because the value never falls where
+the price rises. A later buy or a partial sale changes the cost and with it both sides of the comparison:
+without leverage it neither sells by itself nor moves the price at which the stop sells.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class DeclaredExits:
     """The exits declared for the whole position; a later buy's declarations replace earlier ones.
 
     Attributes:
-        highest: price of the trailing stop: the highest at the ticks since a buy first declared one, 0 before.
+        highest: the highest price at the ticks since a buy first declared a trailing stop, 0 before.
     """
 
     plan: ExitPlan = NO_EXITS

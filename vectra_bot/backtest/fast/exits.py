@@ -1,8 +1,8 @@
 """Declared exits in the fast driver: the compiled scan finds the next tick at which one is due.
 
-The ticks before it are not looked at one by one. The highest price that a trailing stop remembers is therefore
-brought up to date from the game's prices, before each scan and before each look. With leverage the driver
-looks at every tick, as the engine does. Imports actions, game and kernel.
+The ticks before it are not looked at one by one. The highest price that a trailing stop remembers is
+therefore brought up to date from the game's prices, before each scan and before each look. With leverage the
+driver looks at every tick, as the engine does. Imports actions, game and kernel.
 """
 
 from __future__ import annotations
