@@ -50,7 +50,7 @@ FIRST = st.builds(
 def test_trailing_stops_are_played_the_same(
     first: Any, when: Any, script: dict[Any, Any], seed: int, latency_ms: int
 ) -> None:
-    """With several buys, some with leverage, and part sales: the highest goes on where the scan pauses."""
+    """With several buys, some with leverage, and part sales: the scan resumes with the highest so far."""
     options = ExchangeOptions(countdown_step=5000)
     fast, _ = both(
         {**script, when: first}, games=3, seed=seed, latency_ms=latency_ms, exchange=options

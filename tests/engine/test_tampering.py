@@ -621,6 +621,7 @@ def test_the_highest_of_a_trailing_stop_is_the_engines() -> None:
         exits.highest = 1e9
 
     strategy.todo = [raises_it]
+    bench.tick(1.4)
     with pytest.raises(StrategyError, match="highest"):
         bench.tick(1.4)
 

@@ -1550,13 +1550,13 @@ _EXITS = [
         ),
         (
             "stop-that-does-not-trail",
-            "plan.trailing_stop is not None and price > self.highest:",
-            "plan.trailing_stop is not None and not self.highest:",
+            "self.highest = max(self.highest, price)",
+            "self.highest = self.highest or price",
         ),
         (
             "stop-trails-the-price",
-            "held <= plan.trailing_stop * multiple(account, self.highest)",
-            "price <= plan.trailing_stop * self.highest",
+            "held, highest = multiples(account, price, self.highest)",
+            "held, highest = price, self.highest",
         ),
     ),
     *_bugs(

@@ -17,7 +17,7 @@ from attrs import define, frozen
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
-from vectra_bot.game.view import multiple
+from vectra_bot.game.view import multiple, multiples
 from vectra_bot.params import exact, floor_to
 
 # Times a full exit is retried after the venue refused one (idempotent in effect).
@@ -149,16 +149,16 @@ class DeclaredExits:
         plan = self.plan
         if not account.lots or self.tries >= MAX_EXIT_TRIES:
             return False
-        price = game.price
-        held = multiple(account, price)
-        if plan.trailing_stop is not None and price > self.highest:
-            self.highest = price
+        price, share = game.price, plan.trailing_stop
+        if share is None:
+            held, limit = multiple(account, price), -math.inf
+        else:
+            self.highest = max(self.highest, price)
+            held, highest = multiples(account, price, self.highest)
+            limit = share * highest
         return (
-            (plan.take_profit is not None and held >= plan.take_profit)
+            held <= limit
+            or (plan.take_profit is not None and held >= plan.take_profit)
             or (plan.stop_loss is not None and held <= plan.stop_loss)
-            or (
-                plan.trailing_stop is not None
-                and held <= plan.trailing_stop * multiple(account, self.highest)
-            )
             or (plan.max_ticks is not None and game.tick - account.lots[0].tick >= plan.max_ticks)
         )
