@@ -27,7 +27,8 @@ class _Ticks(int):
     [("take_profit", 1, 1.0), ("take_profit", 0.5, 0.5), ("take_profit", Decimal("1.5"), 1.5),
      ("take_profit", _Ticks(2), 2.0), ("take_profit", "1.5", 1.5), ("take_profit", Fraction(5, 4), 1.25),
      ("take_profit", 999_999_999_999, 999_999_999_999.0), ("stop_loss", 0.5, 0.5),
-     ("stop_loss", "0.7", 0.7), ("stop_loss", 1e-300, 1e-300), ("stop_loss", Decimal("0.99"), 0.99)],
+     ("stop_loss", "0.7", 0.7), ("stop_loss", 1e-300, 1e-300), ("stop_loss", Decimal("0.99"), 0.99),
+     ("trailing_stop", "0.8", 0.8), ("trailing_stop", Fraction(3, 4), 0.75)],
 )  # fmt: skip
 def test_an_exit_is_a_plain_float(name: str, value: Any, exact: float) -> None:
     """Whatever class of number is given, from just above 0 to just below 10**12."""
@@ -37,7 +38,7 @@ def test_an_exit_is_a_plain_float(name: str, value: Any, exact: float) -> None:
     assert type(getattr(plan, name)) is float
 
 
-@pytest.mark.parametrize("name", ["take_profit", "stop_loss"])
+@pytest.mark.parametrize("name", ["take_profit", "stop_loss", "trailing_stop"])
 @pytest.mark.parametrize(
     "value", [0, -1, True, False, 10**12, 1e12, 2**2000, "high", math.nan, math.inf, 1j, []]
 )
@@ -47,11 +48,12 @@ def test_an_exit_that_is_no_multiple_is_refused(name: str, value: Any) -> None:
         ExitPlan(**{name: value})
 
 
+@pytest.mark.parametrize("name", ["stop_loss", "trailing_stop"])
 @pytest.mark.parametrize("stop", [1, 1.0, "1.2", Decimal(2)])
-def test_a_stop_above_the_entry_is_refused(stop: Any) -> None:
+def test_a_stop_above_the_entry_is_refused(name: str, stop: Any) -> None:
     """It would sell at once; the message says so."""
-    with pytest.raises(ConfigError, match="so it would sell at once"):
-        ExitPlan(stop_loss=stop)
+    with pytest.raises(ConfigError, match=rf"^{name} was .*, so it would sell at once"):
+        ExitPlan(**{name: stop})
 
 
 @pytest.mark.parametrize(("ticks", "fits"), [(1, True), (0, False), (-1, False), (True, False)])
@@ -69,6 +71,9 @@ def test_a_later_plan_replaces_what_it_declares() -> None:
     first, second = ExitPlan(take_profit=2, stop_loss=0.5, max_ticks=9), ExitPlan(stop_loss=0.25)
     assert first.merged(second) == ExitPlan(take_profit=2, stop_loss=0.25, max_ticks=9)
     assert second.merged(first) == first
+    trailing = ExitPlan(trailing_stop=0.8)
+    assert first.merged(trailing).merged(second).trailing_stop == 0.8
+    assert trailing.merged(ExitPlan(trailing_stop=0.9)) == ExitPlan(trailing_stop=0.9)
     exits = DeclaredExits()
     exits.declare(first)
     exits.declare(ExitPlan())
@@ -108,3 +113,70 @@ def test_marks_include_their_value(price: float, due: bool) -> None:
     account = Account(lots=[Lot(10**9, 10**9, 0, 1.0)])
     assert exits.due(game, account) is due
     assert not DeclaredExits(ExitPlan()).due(game, account)
+
+
+def looks(exits: DeclaredExits, account: Account, *prices: float) -> list[bool]:
+    """Return whether an exit is due at each of the next ticks."""
+    return [exits.due(at(price, tick), account) for tick, price in enumerate(prices, 2)]
+
+
+def test_a_trailing_stop_follows_the_highest_value_since_the_entry() -> None:
+    """At its share of the highest, or below; the first tick looked at is the first that counts."""
+    exits = DeclaredExits(ExitPlan(trailing_stop=0.75))
+    account = Account(lots=[Lot(10**9, 2 * 10**9, 1, 2.0)])
+
+    assert looks(exits, account, 1.0, 2.0, 1.51, 4.0, 3.01, 3.0) == [False] * 5 + [True]
+    assert looks(exits, account, 3.01, 2.99) == [False, True]
+    exits.clear()
+    exits.declare(ExitPlan(trailing_stop=0.75))
+    assert looks(exits, account, 2.0, 1.6, 1.5) == [False, False, True]
+
+
+def test_a_later_buy_neither_sells_nor_moves_a_trailing_stop() -> None:
+    """It changes the cost: the highest is what all that is held now would be worth at the highest price."""
+    exits = DeclaredExits(ExitPlan(trailing_stop=0.75))
+    account = Account(lots=[Lot(10**9, 10**9, 1, 1.0)])
+    assert looks(exits, account, 2.0, 1.75) == [False, False]
+
+    account.lots.append(Lot(10**9, 1_750_000_000, 3, 1.75))
+    exits.declare(ExitPlan(take_profit=9))
+    assert looks(exits, account, 1.75, 1.51, 1.5) == [False, False, True]
+    exits.declare(ExitPlan(trailing_stop=0.5))  # another share, the same highest
+    assert looks(exits, account, 1.01, 1.0) == [False, True]
+
+
+def test_a_partial_sale_neither_sells_nor_moves_a_trailing_stop() -> None:
+    """Although it sells the cheaper lot first, so that value over cost falls from 1.4 to 1.05."""
+    exits = DeclaredExits(ExitPlan(trailing_stop=0.75))
+    account = Account(lots=[Lot(10**9, 10**9, 1, 1.0), Lot(10**9, 2 * 10**9, 2, 2.0)])
+    assert looks(exits, account, 2.5, 2.1) == [False, False]
+
+    account.lots = account.lots[1:]
+    assert looks(exits, account, 2.1, 1.88, 1.875) == [False, False, True]
+
+
+def test_a_trailing_stop_begins_with_the_buy_that_declares_it() -> None:
+    """Prices from before, while the position had other exits, do not count."""
+    exits = DeclaredExits(ExitPlan(max_ticks=90))
+    account = Account(lots=[Lot(10**9, 10**9, 1, 1.0)])
+    assert looks(exits, account, 8.0, 3.0) == [False, False]
+
+    exits.declare(ExitPlan(trailing_stop=0.5))
+    assert looks(exits, account, 3.0, 1.6, 1.5) == [False, False, True]
+
+
+def test_the_highest_counts_while_another_exit_is_due() -> None:
+    """A sale may be refused or take time: what was seen meanwhile was seen."""
+    exits = DeclaredExits(ExitPlan(take_profit=2, trailing_stop=0.75))
+    account = Account(lots=[Lot(10**9, 10**9, 1, 1.0)])
+
+    assert looks(exits, account, 2.5, 1.9, 1.875) == [True, False, True]
+
+
+def test_a_trailing_stop_of_a_leveraged_position_follows_its_value() -> None:
+    """What it would sell for, not the price: twice the gain, twice the fall."""
+    exits = DeclaredExits(ExitPlan(trailing_stop=0.75))
+    account = Account(lots=[Lot(10**9, 10**9, 1, 1.0, leverage=2)])
+
+    # Worth 2, 1.51 and 1.5 times its cost.
+    assert looks(exits, account, 1.5, 1.255, 1.25) == [False, False, True]

@@ -201,6 +201,7 @@ def test_adjusted_bet_stays_within_the_venues_limits(steps: list[tuple[bool, str
         ({"stop_loss": 0.5}, [1.0, 0.61, 0.6, 0.5], 0.6),
         ({"max_ticks": 3}, [1.2, 1.2, 1.21, 1.2], 1.21),
         ({"take_profit": 3.0, "max_ticks": 2}, [1.2, 1.22, 4.0], 1.22),
+        ({"trailing_stop": 0.75}, [1.2, 2.0, 1.51, 1.5, 1.4], 1.5),
     ],
 )
 def test_declared_exits_are_carried_out(

@@ -27,46 +27,50 @@ from vectra_bot.testing import Bench
 
 multiples = st.sampled_from([None, 0.5, 0.75, 1.0, 1.25, 1.5])
 stops = st.sampled_from([None, 0.5, 0.75, 0.875])
-plans = st.tuples(multiples, stops, st.sampled_from([None, 1, 3, 5]))
+plans = st.tuples(multiples, stops, st.sampled_from([None, 1, 3, 5]), stops)
 
 
 @given(
     st.lists(plans, max_size=3),
     st.integers(0, 4),
+    st.sampled_from([0.5, 1.0, 2.0]),
     st.sampled_from([0.5, 0.75, 0.875, 1.0, 1.25, 1.5]),
     st.integers(0, 6),
     st.booleans(),
 )
 def test_an_exit_is_due_at_its_mark(
-    declared: list[Any], tries: int, price: float, tick: int, held: bool
+    declared: list[Any], tries: int, before: float, price: float, tick: int, held: bool
 ) -> None:
     """At a multiple or a number of ticks itself, by what was declared last; not without a position."""
     exits, account = DeclaredExits(), Account()
     if held:
         account.lots += [Lot(10**9, 10**9, 1, 1.0), Lot(10**9, 10**9, 4, 1.0)]
-    for high, low, most in declared:
-        exits.declare(ExitPlan(take_profit=high, stop_loss=low, max_ticks=most))
-    exits.tries = tries
-    high, low, most = (
+    for high, low, most, share in declared:
+        plan = ExitPlan(take_profit=high, stop_loss=low, max_ticks=most, trailing_stop=share)
+        exits.declare(plan)
+    high, low, most, share = (
         next((plan[n] for plan in reversed(declared) if plan[n] is not None), None)
-        for n in range(3)
+        for n in range(4)
     )
+    exits.due(SimpleNamespace(price=before, tick=0), account)  # type: ignore[arg-type]
+    exits.tries = tries
     wanted = (
         (high is not None and price >= high)
         or (low is not None and price <= low)
         or (most is not None and tick >= 1 + most)
+        or (share is not None and price <= share * max(before, price))
     )
     game: Any = SimpleNamespace(price=price, tick=tick)
 
     assert exits.due(game, account) is (held and tries < 3 and wanted)
     exits.clear()
-    assert (exits.plan, exits.tries) == (ExitPlan(), 0)
+    assert (exits.plan, exits.tries, exits.highest) == (ExitPlan(), 0, 0)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, 1e12, float("nan"), float("inf")])
 def test_an_exit_that_cannot_be_is_refused(value: float) -> None:
     """A multiple is above 0 and below 1e12; ticks are whole and at least 1."""
-    for name in ("take_profit", "stop_loss"):
+    for name in ("take_profit", "stop_loss", "trailing_stop"):
         with pytest.raises(ConfigError, match=name):
             ExitPlan(**{name: value})
         assert getattr(ExitPlan(**{name: 1e-9}), name) == 1e-9

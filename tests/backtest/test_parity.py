@@ -79,6 +79,7 @@ EXITS = st.fixed_dictionaries(
     optional={
         "take_profit": st.sampled_from([1.01, 1.1, 1.5]),
         "stop_loss": st.sampled_from([0.5, 0.9, 0.99]),
+        "trailing_stop": st.sampled_from([0.5, 0.8, 0.95]),
         "max_ticks": st.integers(1, 30),
         "leverage": st.integers(1, 6),
     },

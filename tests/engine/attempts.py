@@ -260,9 +260,10 @@ def ids_counter(given: Given) -> None:
 
 def exits_declared(given: Given) -> None:
     force(NO_EXITS, take_profit=None, stop_loss=10**6)
-    force(NO_EXITS, stop_loss=None)
+    force(NO_EXITS, stop_loss=None, trailing_stop=2.0)
     for exits in found("DeclaredExits"):
-        exits.plan, exits.tries = ExitPlan(stop_loss=1e9), -5
+        exits.plan, exits.tries = ExitPlan(trailing_stop=0.999), -5
+        exits.highest = 1e9
 
 
 def effects_exchanged(given: Given) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.actions.strategies import Scripted
 from tests.engine.attempts import (
     BOTH,
     Attempt,
@@ -583,6 +584,7 @@ def test_an_amount_of_a_class_of_its_own_counts_as_what_it_is(amount: Any) -> No
         (lambda a: a.buy("0.05", max_ticks=LyingClass()), "max_ticks was"),
         (lambda a: a.buy("0.05", take_profit=LyingClass()), "take_profit was"),
         (lambda a: a.buy("0.05", stop_loss="x"), "stop_loss was"),
+        (lambda a: a.buy("0.05", trailing_stop=LyingClass()), "trailing_stop was"),
         (lambda a: a.sell(LyingClass()), "percentage was"),
         (lambda a: a.bet_percentage(LyingClass()), "percentage was"),
         (lambda a: a.bbc_predict(LyingClass()), "prediction was"),
@@ -602,6 +604,29 @@ def test_a_whole_number_is_what_it_is() -> None:
     assert error is None
     (command,) = bench.commands
     assert (command.leverage, type(command.leverage)) == (5, int)
+
+
+def test_the_highest_of_a_trailing_stop_is_the_engines() -> None:
+    """A strategy that raises it, so that the stop would sell, ends trading; the highest is restored."""
+    strategy = Scripted()
+    bench = Bench(strategy)
+    bench.start_game((1.0, 1.1))
+    strategy.todo = [lambda a: a.buy(STAKE, trailing_stop=0.5)]
+    bench.tick(1.2)
+    bench.execute(bench.commands[0])
+    bench.tick(1.5)
+    (exits,) = [one for one in found("DeclaredExits") if one.highest == 1.5]
+
+    def raises_it(_: Any) -> None:
+        exits.highest = 1e9
+
+    strategy.todo = [raises_it]
+    bench.tick(1.4)
+    with pytest.raises(StrategyError, match="highest"):
+        bench.tick(1.4)
+
+    assert exits.highest == 1.5
+    assert len(bench.commands) == 1
 
 
 # ---- the way to the venue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.errors import UsageError
+from vectra_bot.game.account import Account
+from vectra_bot.game.lots import Lot
 from vectra_bot.kernel import library
 from vectra_bot.kernel.batch import GameBatch, draw_games
 from vectra_bot.kernel.exits import ExitKind, ExitScan
@@ -29,10 +33,15 @@ costly = settings(
 
 
 def by_hand(
-    scan: ExitScan, prices: list[float], first: int, entry: int, qty: int, cost: int
+    scan: ExitScan,
+    prices: list[float],
+    first: int,
+    entry: int,
+    qty: int,
+    cost: int,
+    highest: float = 0.0,
 ) -> tuple[int, ExitKind]:
-    """Look at one tick after the other, as ``DeclaredExits.due`` does."""
-    highest = 0.0
+    """Look at one tick after the other."""
     for tick in range(first, len(prices)):
         held = qty * prices[tick] / cost if cost else 0.0
         highest = max(highest, held)
@@ -59,9 +68,13 @@ def test_exits_are_the_engines(
     entry, later = data.draw(column), data.draw(column)
     qty = data.draw(st.lists(st.integers(0, 10**12), min_size=12, max_size=12))
     cost = data.draw(st.integers(0, 10**10))
+    before = data.draw(st.none() | st.lists(st.floats(0, 4), min_size=12, max_size=12))
+    highest = before or [0.0] * 12
     first = np.array(entry) + np.array(later)
     expected = [
-        by_hand(scan, games.prices_of(n).tolist(), int(first[n]), entry[n], qty[n], cost)
+        by_hand(
+            scan, games.prices_of(n).tolist(), int(first[n]), entry[n], qty[n], cost, highest[n]
+        )
         if first[n] < games.rug_tick[n]
         else (games.rug_tick[n], ExitKind.NONE)
         for n in range(12)
@@ -70,9 +83,51 @@ def test_exits_are_the_engines(
     with pytest.MonkeyPatch.context() as patch:
         if not compiled_law:
             patch.setenv(library.SWITCH, "off")
-        ticks, kinds = scan.find(games, entry, qty, cost, first_tick=first)
+        ticks, kinds = scan.find(games, entry, qty, cost, first_tick=first, highest=before)
 
     assert list(zip(ticks.tolist(), map(ExitKind, kinds.tolist()), strict=True)) == expected
+
+
+@pytest.mark.parametrize("compiled_law", [True, False], ids=["compiled", "numpy"])
+@costly
+@given(st.integers(0, 1_000), st.floats(0.5, 0.99), st.integers(1, 200), st.data())
+def test_a_scan_is_where_the_declared_exit_is_due(
+    compiled: LoadedLaw,
+    compiled_law: bool,
+    seed: int,
+    share: float,
+    pause: int,
+    data: st.DataObject,
+) -> None:
+    """A trailing stop, at the same tick also if the scan pauses and continues with the highest so far."""
+    games = draw_games(12, seed, prices=True)
+    entry = data.draw(st.integers(0, 40))
+    qty, cost = data.draw(st.integers(1, 10**12)), data.draw(st.integers(1, 10**10))
+    expected, highest = [], []
+    for number in range(12):
+        prices = games.prices_of(number).tolist()
+        exits = DeclaredExits(ExitPlan(trailing_stop=share))
+        account = Account(lots=[Lot(qty, cost, entry, 1.0)])
+        looked = [
+            exits.due(SimpleNamespace(price=price, tick=tick), account)  # type: ignore[arg-type]
+            for tick, price in enumerate(prices[entry + 1 :], entry + 1)
+        ]
+        due = looked.index(True) + entry + 1 if True in looked else len(prices)
+        expected.append(due)
+        highest.append(
+            max((qty * price / cost for price in prices[entry + 1 : entry + pause]), default=0.0)
+        )
+    scan = ExitScan(trailing_stop=share)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not compiled_law:
+            patch.setenv(library.SWITCH, "off")
+        ticks, _ = scan.find(games, entry, qty, cost)
+        later, _ = scan.find(games, entry, qty, cost, first_tick=entry + pause, highest=highest)
+
+    assert ticks.tolist() == expected
+    paused = ticks >= entry + pause
+    assert later[paused].tolist() == ticks[paused].tolist()
 
 
 def test_the_tick_after_the_entry_is_the_first(compiled: LoadedLaw) -> None:

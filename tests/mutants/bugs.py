@@ -60,6 +60,9 @@ MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 ALERTS = "tests/alerts/test_book.py"
 SIGNALS = "tests/analysis/signals/test_signals.py"
+EXITS = "tests/actions/test_exits.py"
+TRAILING = "tests/backtest/test_trailing.py"
+TAMPERING = "tests/engine/test_tampering.py"
 
 
 @frozen
@@ -1536,7 +1539,49 @@ _LIVE = [
     ),
 ]
 
+_EXITS = [
+    *_bugs(
+        "actions/exits.py",
+        (EXITS,),
+        (
+            "highest-of-another-position",
+            "        self.tries = 0\n        self.highest = 0.0",
+            "        self.tries = 0",
+        ),
+        (
+            "stop-that-does-not-trail",
+            "self.highest = max(self.highest, price)",
+            "self.highest = self.highest or price",
+        ),
+        (
+            "stop-trails-the-price",
+            "held, highest = multiples(account, price, self.highest)",
+            "held, highest = price, self.highest",
+        ),
+    ),
+    *_bugs(
+        "backtest/fast/exits.py",
+        (TRAILING,),
+        (
+            "highest-forgotten-at-a-scan",
+            "else multiple(account, self.highest)",
+            "else 0.0",
+        ),
+        (
+            "highest-of-looks-alone",
+            "        self._see(game.tick)\n        return",
+            "        return",
+        ),
+    ),
+    *_bugs(
+        "engine/seals.py",
+        (TAMPERING,),
+        ("highest-not-sealed", '("plan", "tries", "highest")', '("plan", "tries")'),
+    ),
+]
+
 BUGS = (
+    *_EXITS,
     *_LIVE,
     *_MONEY,
     *_CORRELATION,

@@ -98,6 +98,7 @@ class BotActionInterface(BareView, ABC):
         leverage: Whole = 1,
         take_profit: Amount | None = None,
         stop_loss: Amount | None = None,
+        trailing_stop: Amount | None = None,
         max_ticks: Whole | None = None,
     ) -> PlayerAction:
         """Buy for *amount* SOL at the price at which the venue executes it.
@@ -109,6 +110,8 @@ class BotActionInterface(BareView, ABC):
                 or 1 % (5); the liquidation is recorded as an external action.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
             stop_loss: sell everything when value over cost falls to this, below 1, e.g. 0.7.
+            trailing_stop: sell everything when value over cost falls to this share of its highest at the
+                ticks after the entry, below 1, e.g. 0.8.
             max_ticks: sell everything this many ticks after the entry.
 
         Returns:
@@ -120,7 +123,7 @@ class BotActionInterface(BareView, ABC):
             ConfigError: an exit is not a number, or out of range.
         """
         desk = _enter(self, "buy")
-        plan = ExitPlan.of(take_profit, stop_loss, max_ticks)
+        plan = ExitPlan.of(take_profit, stop_loss, trailing_stop, max_ticks)
         allowed = f"a whole number from {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
         times = _whole(leverage, "leverage", allowed)
         ask = Ask(ActionType.BUY, amount=_stake(desk, amount), leverage=times)

@@ -63,7 +63,7 @@ _FIELDS: dict[type, tuple[str, ...]] = {
         *("deliver", "exits", "bet", "reviewed", "sent", "outermost", "opened", "closed"),
     ),
     ActionIds: ("session_id", "counter"),
-    DeclaredExits: ("plan", "tries"),
+    DeclaredExits: ("plan", "tries", "highest"),
     Freshness: ("limit_ns", "last_ns", "tick", "stalled_ns", "stalled_tick", "is_old", "lacking"),
     RiskGate: (
         *("limits", "arming", "halts", "stopped", "sent_this_game", "external_this_game"),

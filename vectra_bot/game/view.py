@@ -25,6 +25,17 @@ def multiple(account: Account, price: float) -> float:
     return account.qty * price / cost
 
 
+def multiples(account: Account, price: float, other: float) -> tuple[float, float]:
+    """Return :func:`multiple` at two prices, for one look at the lots: most of its time."""
+    cost = account.cost
+    if not cost:
+        return 0.0, 0.0
+    if account.leveraged:
+        return account.value(price) / cost, account.value(other) / cost
+    qty = account.qty
+    return qty * price / cost, qty * other / cost
+
+
 def _account(view: BareView) -> Account:
     account: Account = state_of(view)
     return account

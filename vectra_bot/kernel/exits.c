@@ -3,8 +3,7 @@
 #include "kernel.h"
 
 INLINED int32_t first_exit(const double *prices, int32_t tick, int32_t rug_tick, double qty, double cost,
-                           int64_t last_tick, const kernel_exits *exits, int8_t *kind) {
-    double highest = 0;
+                           int64_t last_tick, double highest, const kernel_exits *exits, int8_t *kind) {
     for (; tick < rug_tick; tick++) {
         double held = cost > 0 ? qty * prices[tick] / cost : 0;
         highest = held > highest ? held : highest;
@@ -29,5 +28,6 @@ void kernel_scan_exits(int64_t count, const kernel_positions *positions, const k
     const kernel_positions *p = positions;
     for (int64_t g = 0; g < count; g++)
         tick[g] = first_exit(p->prices + p->start[g], p->first_tick[g], p->rug_tick[g], (double)p->qty[g],
-                             (double)p->cost[g], (int64_t)p->entry[g] + exits->max_ticks, exits, kind + g);
+                             (double)p->cost[g], (int64_t)p->entry[g] + exits->max_ticks, p->highest ? p->highest[g] : 0,
+                             exits, kind + g);
 }

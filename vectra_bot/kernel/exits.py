@@ -37,7 +37,7 @@ class ExitScan:
     Attributes:
         take_profit: value over cost at or above which to sell, e.g. 1.5.
         stop_loss: value over cost at or below which to sell, e.g. 0.7.
-        trailing_stop: value over the highest value seen since the first tick at or below which to sell,
+        trailing_stop: share of the highest value over cost since the first tick at or below which to sell,
             e.g. 0.9; the tick itself counts.
         max_ticks: ticks after the entry at which to sell.
     """
@@ -74,6 +74,7 @@ class ExitScan:
         cost: ArrayLike,
         *,
         first_tick: ArrayLike | None = None,
+        highest: ArrayLike | None = None,
     ) -> tuple[Ticks, NDArray[np.int8]]:
         """Return for each game the tick at which its position is due, and why (:class:`ExitKind`).
 
@@ -86,6 +87,7 @@ class ExitScan:
             qty: tokens held, in units of 10**-9.
             cost: what they cost, in lamports.
             first_tick: the first tick to look at; the one after the entry if None.
+            highest: the highest value over cost that a trailing stop has seen before it; 0 if None.
 
         Raises:
             UsageError: the batch has no prices, or a tick is below 0.
@@ -102,6 +104,7 @@ class ExitScan:
         held = _Held(
             games.prices, games.start, games.rug_tick, entries, firsts,
             _array(qty, count, np.int64), _array(cost, count, np.int64),
+            None if highest is None else _array(highest, count, np.float64),
         )  # fmt: skip
         law = loaded()
         if law is None:
@@ -128,11 +131,14 @@ class _Held:
     first_tick: Ticks
     qty: NDArray[np.int64]
     cost: NDArray[np.int64]
+    highest: Floats | None
 
     def addresses(self) -> HeldPositions:
         """Return where the arrays are."""
-        names = (name for name, *_ in HeldPositions._fields_)
-        return HeldPositions(*(ctypes.c_void_p(getattr(self, name).ctypes.data) for name in names))
+        arrays = (getattr(self, name) for name, *_ in HeldPositions._fields_)
+        return HeldPositions(
+            *(None if array is None else ctypes.c_void_p(array.ctypes.data) for array in arrays)
+        )
 
     def scan_slowly(
         self, take_profit: float, stop_loss: float, trailing: float, max_ticks: int
@@ -144,11 +150,13 @@ class _Held:
             cost = float(self.cost[game])
             prices = self.prices[start + int(first) : start + rug]
             held = float(self.qty[game]) * prices / cost if cost > 0 else np.zeros(len(prices))
+            before = 0.0 if self.highest is None else self.highest[game]
+            highest = np.maximum(np.maximum.accumulate(held), before)
             seen = np.arange(int(first), int(first) + len(prices))
             reasons = [
                 held >= take_profit,
                 held <= stop_loss,
-                (held <= trailing * np.maximum.accumulate(held)) if trailing > 0 else held < 0,
+                (held <= trailing * highest) if trailing > 0 else held < 0,
                 seen >= int(self.entry[game]) + max_ticks,
             ]
             due = np.flatnonzero(np.any(reasons, axis=0))

@@ -48,7 +48,7 @@ EXPORTED int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, d
 typedef struct {
     double take_profit;   /* value over cost at or above which to sell */
     double stop_loss;     /* value over cost at or below which to sell */
-    double trailing_stop; /* value over the highest one since the first tick at or below which to sell */
+    double trailing_stop; /* share of the highest value over cost at or below which to sell */
     int32_t max_ticks;    /* ticks after the entry at which to sell */
 } kernel_exits;
 
@@ -56,12 +56,13 @@ enum { EXIT_NONE, EXIT_TAKE_PROFIT, EXIT_STOP_LOSS, EXIT_TRAILING_STOP, EXIT_MAX
 
 /* `count` positions: number g holds qty[g] tokens bought for cost[g] lamports at tick entry[g], in a game with
  * its rug at tick rug_tick[g] and the price of tick 0 at prices[start[g]]. It is looked at from tick
- * first_tick[g] on. */
+ * first_tick[g] on; its value over cost was at most highest[g] before, 0 if `highest` is NULL. */
 typedef struct {
     const double *prices;
     const int64_t *start;
     const int32_t *rug_tick, *entry, *first_tick;
     const int64_t *qty, *cost;
+    const double *highest;
 } kernel_positions;
 
 /* Write the tick at which each position is due to be sold, and one of EXIT_...; without an exit before the

@@ -57,6 +57,7 @@ class HeldPositions(ctypes.Structure):
         ("first_tick", ctypes.c_void_p),
         ("qty", ctypes.c_void_p),
         ("cost", ctypes.c_void_p),
+        ("highest", ctypes.c_void_p),
     )
 
 

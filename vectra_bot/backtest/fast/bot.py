@@ -33,7 +33,6 @@ from vectra_bot.game.holdings import ShortView, SidebetView
 from vectra_bot.game.ledger import Fill, OpenSidebet, SettledSidebet
 from vectra_bot.game.lots import Lot
 from vectra_bot.game.shorts import OpenShort
-from vectra_bot.kernel.exits import ExitScan
 from vectra_bot.models import (
     ActionState,
     ActionType,
@@ -191,23 +190,13 @@ class FastBot:
 
     def find_exit(self, first: int) -> None:
         """Find the first tick from *first* on at which a declared exit is due."""
-        account, plan = self.account, self.desk.exits.plan
-        if plan is NO_EXITS or not account.lots:
+        account, exits = self.account, self.desk.exits
+        if exits.plan is NO_EXITS or not account.lots:
             self.exit_at = NEVER
         elif account.leveraged:
             self.exit_at = first
         else:
-            scan = ExitScan(
-                take_profit=plan.take_profit, stop_loss=plan.stop_loss, max_ticks=plan.max_ticks
-            )
-            ticks, _ = scan.find(
-                self._data.alone(),
-                account.lots[0].tick,
-                account.qty,
-                account.cost,
-                first_tick=min(first, self._data.rug_tick),
-            )
-            self.exit_at = int(ticks[0])
+            self.exit_at = exits.next_due(first, account, self._data)
 
     def filled(self, order: Order, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
         """Take the trade that executed *order*."""

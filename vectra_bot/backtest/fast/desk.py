@@ -11,9 +11,10 @@ from typing import Final
 from attrs import define, field, frozen
 
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
-from vectra_bot.actions.exits import DeclaredExits, ExitPlan
+from vectra_bot.actions.exits import ExitPlan
 from vectra_bot.actions.limits import LEAST, MOST
 from vectra_bot.actions.risk import Ask, RiskGate
+from vectra_bot.backtest.fast.exits import FastExits
 from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game.account import Account
@@ -105,7 +106,7 @@ class FastDesk:
     gate: RiskGate
     refusals: Refusals
     book: OpenOrders = field(factory=OpenOrders)
-    exits: DeclaredExits = field(factory=DeclaredExits)
+    exits: FastExits = field(factory=FastExits)
     bet: int = LEAST
     calls: int = 0
     closed: bool = False
