@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot import Strategy
+from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.limits import Limits
 from vectra_bot.actions.risk import Ask, HaltCause, RiskGate
 from vectra_bot.backtest import play
@@ -245,7 +246,7 @@ def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
         Owner("session", "player", None, refusals.refuse), game, account, gate, refusals
     )
     share = percentage if kind is ActionType.SELL else None
-    asked = desk.ask_plainly(kind, "", None if share else amount, share)
+    asked = desk.ask_plainly(kind, "", None if share else amount, share, NO_EXITS)
 
     fresh = RiskGate(limits, sent_this_game=sent, rugged_game=gate.rugged_game, halts=gate.halts)
     ask = Ask(kind, amount=None if share else amount, percentage=share)

@@ -56,6 +56,29 @@ def by_hand(
     return len(prices), ExitKind.NONE
 
 
+def one_by_one(
+    scan: ExitScan,
+    games: GameBatch,
+    n: int,
+    entry: Any,
+    qty: Any,
+    cost: int,
+    first: Any,
+    highest: Any,
+) -> int:
+    """Look for the exit of one game alone."""
+    prices = games.prices_of(n).copy()
+    one = slice(n, n + 1)
+    game = GameBatch(
+        games.peak[one], games.rug_tick[one], games.rug_price[one], games.last_price[one],
+        np.zeros(1, np.int64), prices,
+    )  # fmt: skip
+    return scan.find_one(
+        game, prices.ctypes.data, entry=entry[n], qty=qty[n], cost=cost,
+        first_tick=int(min(first[n], games.rug_tick[n])), highest=highest[n],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("compiled_law", [True, False], ids=["compiled", "numpy"])
 @costly
 @given(st.data(), scans)
@@ -84,7 +107,9 @@ def test_exits_are_the_engines(
         if not compiled_law:
             patch.setenv(library.SWITCH, "off")
         ticks, kinds = scan.find(games, entry, qty, cost, first_tick=first, highest=before)
+        alone = [one_by_one(scan, games, n, entry, qty, cost, first, highest) for n in range(12)]
 
+    assert alone == ticks.tolist()
     assert list(zip(ticks.tolist(), map(ExitKind, kinds.tolist()), strict=True)) == expected
 
 

@@ -10,6 +10,8 @@ without leverage it neither sells by itself nor moves the price at which the sto
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, frozen
@@ -67,15 +69,15 @@ class ExitPlan:
         """Return the plan of what a strategy gave, in any type of number."""
         if take_profit is stop_loss is trailing_stop is max_ticks is None:
             return NO_EXITS
-        return cls(
-            take_profit=take_profit,
-            stop_loss=stop_loss,
-            trailing_stop=trailing_stop,
-            max_ticks=max_ticks,
-        )
+        given = (take_profit, stop_loss, trailing_stop, max_ticks)
+        if _USUAL.issuperset(map(type, given)):
+            return _plan(*given)
+        return _plan.__wrapped__(*given)
 
     def merged(self, later: ExitPlan) -> ExitPlan:
         """Return this plan, overridden by what *later* declares."""
+        if self is NO_EXITS:
+            return later
         return ExitPlan(
             take_profit=self.take_profit if later.take_profit is None else later.take_profit,
             stop_loss=self.stop_loss if later.stop_loss is None else later.stop_loss,
@@ -84,6 +86,20 @@ class ExitPlan:
             ),
             max_ticks=self.max_ticks if later.max_ticks is None else later.max_ticks,
         )
+
+
+_USUAL = frozenset({float, int, str, Decimal, type(None)})
+
+
+@lru_cache(maxsize=64, typed=True)
+def _plan(take_profit: Any, stop_loss: Any, trailing_stop: Any, max_ticks: Any) -> ExitPlan:
+    """Return a plan; most strategies declare the same one again and again."""
+    return ExitPlan(
+        take_profit=take_profit,
+        stop_loss=stop_loss,
+        trailing_stop=trailing_stop,
+        max_ticks=max_ticks,
+    )
 
 
 _MULTIPLES = {

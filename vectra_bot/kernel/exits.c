@@ -28,6 +28,13 @@ void kernel_scan_exits(int64_t count, const kernel_positions *positions, const k
     const kernel_positions *p = positions;
     for (int64_t g = 0; g < count; g++)
         tick[g] = first_exit(p->prices + p->start[g], p->first_tick[g], p->rug_tick[g], (double)p->qty[g],
-                             (double)p->cost[g], (int64_t)p->entry[g] + exits->max_ticks, p->highest ? p->highest[g] : 0,
-                             exits, kind + g);
+                             (double)p->cost[g], (int64_t)p->entry[g] + exits->max_ticks,
+                             p->highest ? p->highest[g] : 0, exits, kind + g);
+}
+
+int32_t kernel_next_exit(const double *prices, int32_t first_tick, int32_t rug_tick, double qty, double cost,
+                         int32_t entry, double highest, const kernel_exits *exits) {
+    int8_t kind;
+    return first_exit(prices, first_tick, rug_tick, qty, cost, (int64_t)entry + exits->max_ticks, highest, exits,
+                      &kind);
 }

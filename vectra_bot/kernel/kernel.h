@@ -70,6 +70,10 @@ typedef struct {
 EXPORTED void kernel_scan_exits(int64_t count, const kernel_positions *positions, const kernel_exits *exits,
                                 int32_t *tick, int8_t *kind);
 
+/* The same for one position in one game. */
+EXPORTED int32_t kernel_next_exit(const double *prices, int32_t first_tick, int32_t rug_tick, double qty,
+                                  double cost, int32_t entry, double highest, const kernel_exits *exits);
+
 /* One instruction each, also in a loop over a vector. The second number if one of them is no number. */
 INLINED double greater(double one, double other) { return one > other ? one : other; }
 INLINED double less(double one, double other) { return one < other ? one : other; }

@@ -69,6 +69,7 @@ class LoadedLaw:
     replay: Any
     simulate: Any
     scan_exits: Any
+    next_exit: Any
 
 
 @frozen
@@ -126,11 +127,8 @@ def _loaded(folder: Path) -> KernelStatus:
 
 
 def _functions(path: Path, library: ctypes.CDLL) -> LoadedLaw:
-    replay, simulate, scan = (
-        library.kernel_replay,
-        library.kernel_simulate,
-        library.kernel_scan_exits,
-    )
+    replay, simulate = library.kernel_replay, library.kernel_simulate
+    scan, one = library.kernel_scan_exits, library.kernel_next_exit
     games = ctypes.POINTER(GameArrays)
     replay.restype = simulate.restype = ctypes.c_int64
     replay.argtypes = (
@@ -145,4 +143,9 @@ def _functions(path: Path, library: ctypes.CDLL) -> LoadedLaw:
         ctypes.c_int64, ctypes.POINTER(HeldPositions), ctypes.POINTER(ExitRules), ctypes.c_void_p,
         ctypes.c_void_p,
     )  # fmt: skip
-    return LoadedLaw(path, replay, simulate, scan)
+    one.restype = ctypes.c_int32
+    one.argtypes = (
+        ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_double, ctypes.c_double,
+        ctypes.c_int32, ctypes.c_double, ctypes.POINTER(ExitRules),
+    )  # fmt: skip
+    return LoadedLaw(path, replay, simulate, scan, one)

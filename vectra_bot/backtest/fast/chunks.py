@@ -6,6 +6,7 @@ Imports exchange (ids), game and kernel; numpy.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from attrs import frozen
@@ -49,13 +50,16 @@ class FastGameData:
         first, last = self.start + first, self.start + last
         return mean.item(last) - mean.item(first), variance.item(last) - variance.item(first)
 
-    def alone(self) -> GameBatch:
-        """Return the game as a batch of one, for a scan of exits."""
+    @cached_property
+    def alone(self) -> tuple[GameBatch, int]:
+        """The game as a batch of one, and the address of its first price, for a scan of exits."""
         games, at = self.chunk.games, slice(self.at, self.at + 1)
-        return GameBatch(
+        assert games.prices is not None
+        batch = GameBatch(
             games.peak[at], games.rug_tick[at], games.rug_price[at], games.last_price[at],
             None if games.start is None else games.start[at], games.prices,
         )  # fmt: skip
+        return batch, games.prices[self.start :].ctypes.data
 
 
 class Chunk:

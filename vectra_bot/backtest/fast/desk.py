@@ -162,15 +162,25 @@ class FastDesk:
         self.busy = True
         return order.shown()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether a request may be made, and is the first one of the current input."""
+        return not self.closed and not self.calls
+
     def ask_plainly(
-        self, kind: ActionType, button: str, amount: int | None, percentage: int | None
+        self,
+        kind: ActionType,
+        button: str,
+        amount: int | None,
+        percentage: int | None,
+        plan: ExitPlan,
     ) -> Order | None:
-        """Queue a buy or a sale without leverage and exits; None if it is not known at once to be allowed."""
-        if self.closed or self.calls or not self._is_usual(kind, amount or 0, percentage):
+        """Queue a buy or a sale without leverage; None if it is not known at once to be allowed."""
+        if not self._is_usual(kind, amount or 0, percentage):
             return None
         self.calls = 1
         order = self.make(kind, button)
-        order.amount, order.percentage = amount, percentage
+        order.amount, order.percentage, order.plan = amount, percentage, plan
         if kind is ActionType.SELL:
             order.unverified = self.account.leveraged
         self.gate.sent_this_game += 1  # there is no limit of a minute to count for

@@ -8,6 +8,7 @@ driver looks at every tick, as the engine does. Imports actions, game and kernel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from attrs import define
 
@@ -50,21 +51,16 @@ class FastExits(DeclaredExits):
         if self._missing == _NOWHERE:
             self._missing = first
         self._see(first)
-        scan = ExitScan(
-            take_profit=plan.take_profit,
-            stop_loss=plan.stop_loss,
-            trailing_stop=plan.trailing_stop,
-            max_ticks=plan.max_ticks,
-        )
-        ticks, _ = scan.find(
-            data.alone(),
-            account.lots[0].tick,
-            account.qty,
-            account.cost,
+        game, address = data.alone
+        return _scan(plan).find_one(
+            game,
+            address,
+            entry=account.lots[0].tick,
+            qty=account.qty,
+            cost=account.cost,
             first_tick=min(first, data.rug_tick),
-            highest=None if plan.trailing_stop is None else multiple(account, self.highest),
+            highest=0.0 if plan.trailing_stop is None else multiple(account, self.highest),
         )
-        return int(ticks[0])
 
     def _see(self, tick: int) -> None:
         """Remember the highest price of the ticks before *tick*."""
@@ -72,3 +68,14 @@ class FastExits(DeclaredExits):
             return
         self.highest = max((self.highest, *self._prices[self._missing : tick]))
         self._missing = tick
+
+
+@lru_cache(maxsize=64)
+def _scan(plan: ExitPlan) -> ExitScan:
+    """Return the scan of a plan; strategies declare the same one again and again."""
+    return ExitScan(
+        take_profit=plan.take_profit,
+        stop_loss=plan.stop_loss,
+        trailing_stop=plan.trailing_stop,
+        max_ticks=plan.max_ticks,
+    )

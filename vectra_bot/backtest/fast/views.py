@@ -13,10 +13,12 @@ from typing import Any, overload
 
 from attrs import define
 
+from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.interface import Amount, Whole, lamports_of
 from vectra_bot.backtest.fast.desk import FastDesk
 from vectra_bot.backtest.fast.orders import Refusals
 from vectra_bot.engine.effects import EngineActions
+from vectra_bot.errors import VectraError
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
@@ -221,18 +223,38 @@ class FastActions(EngineActions):
         super().__init__(desk)
         self._desk = desk
 
-    def buy(self, amount: Amount | None = None, **how: Any) -> PlayerAction:
-        if not how:
-            desk = self._desk
-            stake = desk.bet if amount is None else lamports_of(amount)
-            order = desk.ask_plainly(ActionType.BUY, "BUY", stake, None)
+    def buy(
+        self,
+        amount: Amount | None = None,
+        *,
+        leverage: Whole = 1,
+        take_profit: Amount | None = None,
+        stop_loss: Amount | None = None,
+        trailing_stop: Amount | None = None,
+        max_ticks: Whole | None = None,
+    ) -> PlayerAction:
+        exits = (take_profit, stop_loss, trailing_stop, max_ticks)
+        desk = self._desk
+        if desk.is_idle and type(leverage) is int and leverage == 1:
+            try:
+                stake = desk.bet if amount is None else lamports_of(amount)
+                order = desk.ask_plainly(ActionType.BUY, "BUY", stake, None, ExitPlan.of(*exits))
+            except VectraError:  # the long way raises it again, after what comes before it
+                order = None
             if order is not None:
                 return order.shown()
-        return super().buy(amount, **how)
+        return super().buy(
+            amount,
+            leverage=leverage,
+            take_profit=take_profit,
+            stop_loss=stop_loss,
+            trailing_stop=trailing_stop,
+            max_ticks=max_ticks,
+        )
 
     def sell(self, percentage: Whole = 100) -> PlayerAction:
-        if type(percentage) is int and percentage == 100:
-            order = self._desk.ask_plainly(ActionType.SELL, "SELL", None, 100)
+        if self._desk.is_idle and type(percentage) is int and percentage == 100:
+            order = self._desk.ask_plainly(ActionType.SELL, "SELL", None, 100, NO_EXITS)
             if order is not None:
                 return order.shown()
         return super().sell(percentage)
