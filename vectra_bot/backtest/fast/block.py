@@ -21,7 +21,7 @@ from typing import Final
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
-from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.chunks import FastGameData, check_given, chunks_of, secret
 from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
@@ -54,14 +54,13 @@ def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
 
 
 def _refuse_config(config: PlayConfig) -> None:
-    """Give to the engine what depends on other players or on the time of a tick.
+    """Give to the engine what depends on other players or on the time of a tick, and games it alone can play.
 
     Raises:
         NeedsEngine: it does.
     """
     limits = config.limits
-    if config.given:
-        raise NeedsEngine("the games do not come from the seed")
+    check_given([one.game for one in config.given])
     if config.exchange.crowd:
         raise NeedsEngine("there is a crowd")
     if config.exchange.short_terms.waits_to_close:
