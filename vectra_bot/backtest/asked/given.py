@@ -86,6 +86,23 @@ def given_games(source: str) -> GivenGames:
     return found
 
 
+def asked_games(
+    source: str | None, games: int | None
+) -> tuple[tuple[GivenGame, ...], dict[str, int]]:
+    """Return the first *games* games of *source*, all if None, and those that are not played by reason.
+
+    Raises:
+        InputError, JournalError: as :func:`given_games`.
+    """
+    if source is None:
+        return (), {}
+    found = given_games(source)
+    missing = (games or 0) - len(found.games)
+    if missing > 0:
+        found.unplayable["the source has no more games"] += missing
+    return tuple(found.games[:games]), dict(found.unplayable)
+
+
 def digest_of_games(games: Sequence[GivenGame]) -> str:
     """Return the SHA-256 of everything that is played of *games*, and of their ids; the order counts."""
     found = hashlib.sha256()

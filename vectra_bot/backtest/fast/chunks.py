@@ -1,6 +1,7 @@
 """The games of a block, with what the law expects of holding in them.
 
-Those of a seed are replayed some hundred at a time, given ones are played as they are. Imports backtest.fast.orders, exchange (ids), game and kernel; numpy.
+Those of a seed are replayed some hundred at a time, given ones are played as they are. Imports
+backtest.fast.orders, exchange (ids), game and kernel; numpy.
 """
 
 from __future__ import annotations
