@@ -75,7 +75,7 @@ def test_recorded_prices_are_played_as_they_are(tmp_path: Path) -> None:
 def test_a_recording_that_is_cut_off_is_not_played_as_a_rug(
     more: dict[str, Any], why: str, tmp_path: Path
 ) -> None:
-    """A game without its last ticks, or with what is no price, is counted with the reason."""
+    """A game without its last ticks, or with what is not a price, is counted with the reason."""
     whole = {"game_id": "g1", "prices": [1.0, 1.1, 1.2], "rug_price": 0.02, "rug_tick": 3}
     cut = {**whole, "game_id": "g2", **more}
     path = tmp_path / "recorded.jsonl"

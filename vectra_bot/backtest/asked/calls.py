@@ -116,10 +116,10 @@ def run_comparison(
     given, unplayable = asked_games(options.source, options.games)
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
     configs = [options.played(sources[strategy], values, given) for _, strategy, values in variants]
-    with options.stop.obeyed("the comparison"):
-        tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop)
-    played = zip(configs, tables, strict=True)
     names = [name for name, _, _ in variants]
+    with options.stop.obeyed("the comparison"):
+        tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop, names=names)
+    played = zip(configs, tables, strict=True)
     return comparison(
         dict(zip(names, played, strict=True)),
         ended=options.stop.reason or PLAYED,

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Context, getcontext, setcontext
 from functools import partial
+from types import TracebackType
 from typing import Final
 
 from vectra_bot.actions.exits import NO_EXITS
@@ -146,9 +147,10 @@ class FastBlock:
             if not running:
                 raise
             source, number = self.config.source, self.config.first + self.bot.holdings.row
+            trace = safe_trace(error.with_traceback(_from_the_strategy(error.__traceback__)))
             raise StrategyError(
                 f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}, "
-                f"tick {self.bot.game.tick}: {safe_error(error)}\n{safe_trace(error)}"
+                f"tick {self.bot.game.tick}: {safe_error(error)}\n{trace}"
             ) from error
 
     # Requests and answers in progress.
@@ -379,8 +381,21 @@ class FastBlock:
 _TRADES = {"forced_sell": "sell", "liquidation": "sell"}
 """The kinds of the venue's own sales on the wire."""
 
+_DRIVER = __name__.rpartition(".")[0]
+
 _CONTEXT = Context(prec=60)
 """The engine's decimal context, in which a strategy's methods run."""
+
+
+def _from_the_strategy(trace: TracebackType | None) -> TracebackType | None:
+    """Return *trace* without the driver's frames before the strategy's."""
+    while (
+        trace is not None
+        and trace.tb_next is not None
+        and str(trace.tb_frame.f_globals.get("__name__")).startswith(_DRIVER)
+    ):
+        trace = trace.tb_next
+    return trace
 
 
 def _nothing() -> None:

@@ -40,6 +40,7 @@ class TriedSet:
         profit: per game, before prizes, with its 95 % interval.
         expected: per game, by the law for the same risks.
         p: chance that luck makes one of all sets look at least this good; None if too few games to judge.
+        games: games played.
         traded: games in which it made or lost something.
         entries, bets: actions.
         denials: actions that limits denied, by reason.
@@ -103,6 +104,7 @@ class SweepReport:
         check: the reality check of *variants*; None without one.
         benchmark: what it measures from: ``law``, or ``zero`` where the law's expectation is not known.
         walk: walk-forward, if asked for.
+        walked: parameters of the set that each of its steps chose.
         heat: profit by two parameters; None without a set.
         chunks: chunks of games, by how their results were got.
         played: how the games were played.
