@@ -94,7 +94,7 @@ def test_a_strategy_that_raises_has_its_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each command shows the strategy's own lines, after at most one of ours, and then the error."""
+    """Each command shows the strategy's own lines, after at most one of the driver, and then the error."""
     monkeypatch.chdir(tmp_path)
     file = f"{tmp_path.name}.py"  # no other file of this name is known to this process
     Path(file).write_text(LATE)
