@@ -40,7 +40,9 @@ GROUPS = {
         "Report", "Latency", "SendLatency", "Standing", "ReplayReport", "ReplayCheck", "Divergence",
         "RecordReport",
     ),
-    "Backtest and compare": ("backtest", "BacktestReport", "compare", "Comparison", "Variant"),
+    "Backtest, compare and sweep": (
+        "backtest", "BacktestReport", "compare", "Comparison", "Variant", "sweep", "SweepReport", "TriedSet",
+    ),
     "Write a strategy": (
         "Strategy", "param", "parameters", "Parameter", "configure", "BotActionInterface", "AccountView",
         "PositionView", "SidebetView", "ShortView", "StakeView", "SideGamesView", "Round", "GameView",

@@ -71,6 +71,27 @@ nothing: vectra_bot.Variant = compared.variants[1]
 assert nothing.bets == 0
 print(nothing.difference, nothing.difference_interval, nothing.p_corrected)
 
+# %% sweep
+swept = vectra_bot.sweep(
+    "take-profit",
+    ranges=["target=1.1:3", "stake=0.01,0.02"],
+    points=3,
+    games=300,
+    seed=7,
+    jobs=1,
+    out="sweep-target",  # the same call continues where it ended
+)
+print(swept)
+
+# %% SweepReport
+assert isinstance(swept, vectra_bot.SweepReport)
+assert len(swept.df()) == 6  # one row for each set, the best first
+Path("sweep.html").write_text(swept.to_html(), encoding="utf-8")
+
+# %% TriedSet
+best: vectra_bot.TriedSet = swept.variants[0]
+print(best.parameters, best.profit.mean, best.p)  # p: how likely luck alone looks this good
+
 # %% run_session
 config = vectra_bot.SessionConfig(strategy=Early, games=1, seed=7, store=Path("other"))
 print(asyncio.run(vectra_bot.run_session(config)).ticks)

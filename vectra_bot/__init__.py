@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from vectra_bot.backtest.asked.calls import backtest, compare
     from vectra_bot.backtest.results.comparison import Comparison, Variant
     from vectra_bot.backtest.results.report import BacktestReport
+    from vectra_bot.backtest.sweep.calls import sweep
+    from vectra_bot.backtest.sweep.report import SweepReport, TriedSet
     from vectra_bot.conformance.findings import FileDifference, Verification
     from vectra_bot.conformance.verification import SeedVerification, verify_seed
     from vectra_bot.errors import (
@@ -193,6 +195,8 @@ _HOMES = {
     "Strategy": "vectra_bot.strategy",
     "StrategyError": "vectra_bot.errors",
     "Stream": "vectra_bot.store.query.results",
+    "SweepReport": "vectra_bot.backtest.sweep.report",
+    "TriedSet": "vectra_bot.backtest.sweep.report",
     "UnknownNameError": "vectra_bot.errors",
     "UsageError": "vectra_bot.errors",
     "Variant": "vectra_bot.backtest.results.comparison",
@@ -224,6 +228,7 @@ _HOMES = {
     "run": "vectra_bot.session.calls",
     "run_live": "vectra_bot.session.live.run",
     "run_session": "vectra_bot.session",
+    "sweep": "vectra_bot.backtest.sweep.calls",
     "verify": "vectra_bot.api",
     "verify_seed": "vectra_bot.conformance.verification",
     "write_journal": "vectra_bot.journal",
@@ -313,6 +318,8 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "Stream",
+    "SweepReport",
+    "TriedSet",
     "UnknownNameError",
     "UsageError",
     "Variant",
@@ -344,6 +351,7 @@ __all__ = [
     "run",
     "run_live",
     "run_session",
+    "sweep",
     "verify",
     "verify_seed",
     "write_journal",

@@ -27,6 +27,20 @@ class Raiser(Strategy):
             raise RuntimeError("seven")
 """
 
+LATE = """
+from vectra_bot import Strategy, param
+
+class Late(Strategy):
+    at: int = param(4, low=0, high=5000)
+
+    def on_game_tick(self, tick, game):
+        if game.tick == 2 * self.at:
+            after(self.at)
+
+def after(at):
+    raise RuntimeError(at)
+"""
+
 SPEAKER = '''
 from vectra_bot import Strategy
 

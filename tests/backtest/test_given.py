@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import vectra_bot
-from vectra_bot.backtest.asked.given import given_games
+from vectra_bot.backtest.asked.given import digest_of_games, given_games
+from vectra_bot.backtest.play import GivenGame
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.kernel.play import play_game
@@ -57,7 +59,50 @@ def test_recorded_prices_are_played_as_they_are(tmp_path: Path) -> None:
     }
     assert report.table.game_ids() == ["g1"]
     assert (report.table.peak[0], report.table.rug_tick[0]) == (2.0, 13)
-    assert report.played.why == {"the games do not come from the seed": 1}
+    assert (report.played.engine, report.played.why) == ("fast", {})
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"rug_tick": 4}, "a recorded price is missing"),
+        ({"rug_price": None, "complete": False}, "the recording ends before the rug"),
+        ({"prices": [1.0, 1e400]}, "a value of the row cannot be read"),
+        ({"prices": [1, 10**400]}, "a recorded price is missing"),
+        ({"prices": [1.0, True]}, "a recorded price is missing"),
+    ],
+)
+def test_a_recording_that_is_cut_off_is_not_played_as_a_rug(
+    more: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    """A game without its last ticks, or with what is not a price, is counted with the reason."""
+    whole = {"game_id": "g1", "prices": [1.0, 1.1, 1.2], "rug_price": 0.02, "rug_tick": 3}
+    cut = {**whole, "game_id": "g2", **more}
+    path = tmp_path / "recorded.jsonl"
+    text = json.dumps(cut).replace("Infinity", "1e400")
+    path.write_text(f"{json.dumps(whole)}\n{text}\n")
+
+    found = given_games(str(path))
+
+    assert [one.game_id for one in found.games] == ["g1"]
+    assert found.unplayable == {why: 1}
+
+
+def test_the_digest_of_games_is_that_of_all_that_is_played() -> None:
+    """A changed price, rug, id or order is another digest."""
+    one, other = play_game(SEED, "20260101-a"), play_game(SEED, "20260101-b")
+    games = (GivenGame("a", one), GivenGame("b", other))
+    changed = [
+        (GivenGame("a", one),),
+        (GivenGame("b", other), GivenGame("a", one)),
+        (GivenGame("a", one), GivenGame("c", other)),
+        (GivenGame("a", one), GivenGame("b", evolve(other, rug_price=0.01))),
+        (GivenGame("a", one), GivenGame("b", evolve(other, prices=(*other.prices[:-1], 1.0)))),
+    ]
+
+    assert digest_of_games(games) == digest_of_games(list(games))
+    assert digest_of_games(games) not in map(digest_of_games, changed)
+    assert len(set(map(digest_of_games, changed))) == len(changed)
 
 
 def test_games_of_a_store(tmp_path: Path) -> None:

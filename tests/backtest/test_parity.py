@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vectra_bot import Strategy
-from vectra_bot.backtest import Games, play
+from vectra_bot.backtest import Games, PlayConfig, play_config
 from vectra_bot.backtest.games import COLUMNS
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
+from vectra_bot.loading import resolve_strategy
 
 GAMES = 3
 TOTALS = ("denials", "actions", "placed", "unknown", "fills", "ticks", "capped")
@@ -124,9 +126,10 @@ def both(
     """Play a script by both drivers and compare what it saw, in order."""
     Scripted.script = script
     found = []
+    config = PlayConfig(source=resolve_strategy(strategy), **options)
     for engine in ("fast", "event"):
         Scripted.seen = []
-        games = play(strategy, engine=engine, **options)
+        games = play_config(evolve(config, engine=engine))
         found.append((games, Scripted.seen))
     (fast, ours), (event, theirs) = found
     if fast.played.engine == "fast":

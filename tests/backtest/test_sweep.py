@@ -16,7 +16,7 @@ import pytest
 from attrs import evolve
 
 from vectra_bot.backtest import play
-from vectra_bot.backtest.sweep import SweepConfig, SweepReport, sweep
+from vectra_bot.backtest.sweep import SweepConfig, SweepReport, run_sweep
 from vectra_bot.backtest.sweep.chunks import SUFFIX
 from vectra_bot.backtest.sweep.optimizer import JOURNAL
 from vectra_bot.errors import ConfigError, InputError, StrategyError, UsageError, VectraError
@@ -72,7 +72,7 @@ def config(strategy: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepCon
 @pytest.fixture(scope="module")
 def report(config: SweepConfig) -> SweepReport:
     """Return the sweep's report, played once."""
-    return sweep(config)
+    return run_sweep(config)
 
 
 def chunk_files(folder: Path | None) -> list[Path]:
@@ -148,7 +148,7 @@ def test_a_finished_sweep_plays_nothing_again(report: SweepReport, config: Sweep
     """The second run of a command reads what the first one kept, and reports the same."""
     before = {path: path.stat().st_mtime_ns for path in chunk_files(config.out)}
 
-    again = sweep(config)
+    again = run_sweep(config)
 
     assert counts(again) == (6, 0, 6, 0)
     assert again.digest == report.digest
@@ -167,7 +167,7 @@ def test_corrupt_and_missing_chunks_are_played_again(
     truncated.write_bytes(truncated.read_bytes()[:100])
     removed.unlink()
 
-    again = sweep(config)
+    again = run_sweep(config)
 
     assert counts(again) == (6, 3, 3, 2)
     assert again.digest == report.digest
@@ -181,11 +181,11 @@ def test_a_changed_source_is_another_result(tmp_path: Path) -> None:
         strategy=str(path), ranges=("held=3,4",), games=2, jobs=1, out=tmp_path / "out"
     )
 
-    first = sweep(config)
+    first = run_sweep(config)
     path.write_text(SOURCE.replace('"0.01"', '"0.015"'))
-    changed = sweep(config)
+    changed = run_sweep(config)
     path.write_text(SOURCE)
-    back = sweep(config)
+    back = run_sweep(config)
 
     assert counts(first) == counts(changed) == (2, 2, 0, 0)
     assert changed.digest != first.digest
@@ -226,7 +226,7 @@ def test_optuna_trials_are_the_same_when_they_are_asked_again(
         out=tmp_path / "out",
     )
 
-    first, again = sweep(config), sweep(config)
+    first, again = run_sweep(config), run_sweep(config)
 
     assert again.chunks.played == 0
     assert again.digest == first.digest
@@ -246,13 +246,13 @@ def test_drawn_sets_are_played_on_parts_of_hours(strategy: Path, tmp_path: Path)
         walk_forward="2h", out=tmp_path / "out",
     )  # fmt: skip
 
-    found = sweep(config)
+    found = run_sweep(config)
 
     clock = ExchangeConfig()
     hours = (clock.announced_ns(240) - clock.announced_ns(0)) / NS_PER_S / 3_600
     assert len(found.variants) == 6
     assert found.walk is not None
-    assert len(found.walk.steps) == config.parts() - 1 == round(hours / 2) - 1  # type: ignore[operator]
+    assert len(found.walk.steps) == config.parts(240) - 1 == round(hours / 2) - 1  # type: ignore[operator]
     assert len({tuple(one.parameters.values()) for one in found.variants}) == 6
 
 
@@ -260,7 +260,7 @@ def test_other_processes_give_the_same_results(
     report: SweepReport, config: SweepConfig, tmp_path: Path
 ) -> None:
     """Two workers load the strategy from its file, and change nothing except the time (and start slowly)."""
-    found = sweep(evolve(config, jobs=2, out=tmp_path / "out"))
+    found = run_sweep(evolve(config, jobs=2, out=tmp_path / "out"))
 
     assert counts(found) == (6, 6, 0, 0)
     assert found.digest == report.digest
@@ -273,12 +273,12 @@ def test_a_dask_cluster_gives_the_same_results(
     """Two Dask workers on loopback, started for the sweep or running before, give the same results."""
     distributed = pytest.importorskip("distributed")
 
-    own = sweep(evolve(config, backend="dask", jobs=2, out=tmp_path / "own"))
+    own = run_sweep(evolve(config, backend="dask", jobs=2, out=tmp_path / "own"))
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         given = evolve(config, backend="dask", scheduler=cluster.scheduler_address)
-        running = sweep(evolve(given, out=tmp_path / "running"))
+        running = run_sweep(evolve(given, out=tmp_path / "running"))
 
     assert counts(own) == counts(running) == (6, 6, 0, 0)
     assert own.digest == running.digest == report.digest
@@ -293,7 +293,7 @@ def test_a_strategy_that_raises_is_named_with_its_set(tmp_path: Path) -> None:
     )
 
     with pytest.raises(StrategyError, match=r"held=9.*ZeroDivisionError"):
-        sweep(config)
+        run_sweep(config)
 
     assert len(chunk_files(config.out)) == 1
 
@@ -301,7 +301,7 @@ def test_a_strategy_that_raises_is_named_with_its_set(tmp_path: Path) -> None:
 def test_a_class_without_a_file_is_refused(tmp_path: Path) -> None:
     """No other process could load it."""
     with pytest.raises(VectraError, match=r"give|write the class"):
-        sweep(SweepConfig(strategy="nowhere:Timed", out=tmp_path / "out"))
+        run_sweep(SweepConfig(strategy="nowhere:Timed", out=tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_a_sweep_that_makes_no_sense_is_refused_before_it_begins(
     )
 
     with pytest.raises(UsageError, match=words):
-        sweep(config)
+        run_sweep(config)
 
     assert not (tmp_path / "out").exists()
 
@@ -349,7 +349,7 @@ def test_a_sweep_that_makes_no_sense_is_refused_before_it_begins(
 def test_an_unknown_backend_is_refused(config: SweepConfig, tmp_path: Path) -> None:
     """What joblib does not know is an input that cannot be used."""
     with pytest.raises(InputError, match="backend was 'nothing'"):
-        sweep(evolve(config, backend="nothing", out=tmp_path / "out"))
+        run_sweep(evolve(config, backend="nothing", out=tmp_path / "out"))
 
 
 @pytest.mark.slow  # processes are started and killed
@@ -371,10 +371,10 @@ def test_a_worker_that_dies_ends_the_sweep_with_what_is_finished(tmp_path: Path)
     mark.touch()
 
     with pytest.raises(StrategyError, match="the same command continues"):
-        sweep(config)
+        run_sweep(config)
     kept = len(chunk_files(config.out))
     mark.unlink()
-    found = sweep(config)
+    found = run_sweep(config)
 
     assert kept < 4
     assert counts(found) == (4, 4 - kept, kept, 0)
@@ -387,7 +387,7 @@ def test_a_scheduler_that_is_not_there_is_named(config: SweepConfig, tmp_path: P
     wrong = evolve(config, backend="dask", scheduler="tcp://127.0.0.1:1", out=tmp_path / "out")
 
     with pytest.raises(InputError, match=r"'tcp://127\.0\.0\.1:1' cannot be reached"):
-        sweep(wrong)
+        run_sweep(wrong)
 
 
 @pytest.mark.slow  # processes are started and killed

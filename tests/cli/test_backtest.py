@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backtest.strategies import BUYER, RAISER, SPEAKER
+from tests.backtest.strategies import BUYER, LATE, RAISER, SPEAKER
 from vectra_bot.cli.main import main
 
 
@@ -65,6 +66,64 @@ def test_a_strategy_that_raises(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["backtest", str(path), "--games", "2", "--seed", "7", "--json"]) == 7
     captured = capsys.readouterr()
     assert "game 0, tick 7: RuntimeError: seven" in json.loads(captured.out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (["run", "--no-store"], "strategy 'Late' raised in Late.on_game_tick: "),
+        (["backtest"], "strategy 'Late' raised in Late.on_game_tick, game 0, tick 8: "),
+        (
+            ["backtest", "--engine", "event"],
+            "strategy 'Late' raised in Late.on_game_tick, game 0, ",
+        ),
+        (
+            ["backtest", "--jobs", "2"],
+            "strategy 'Late' raised in Late.on_game_tick, game 0, tick 8: ",
+        ),
+        (["compare", "--set", "at=4", "--set", "at=5"], "variant at=4: strategy 'Late' raised in "),
+        (["sweep", "--range", "at=4", "--jobs", "1"], "with at=4: strategy 'Late' raised in "),
+        (["sweep", "--range", "at=4", "--jobs", "2"], "with at=4: strategy 'Late' raised in "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_strategy_that_raises_has_its_traceback(
+    command: list[str],
+    what: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each command shows the strategy's own lines, after at most one of the driver, and then the error."""
+    monkeypatch.chdir(tmp_path)
+    file = f"{tmp_path.name}.py"  # no other file of this name is known to this process
+    Path(file).write_text(LATE)
+
+    name, *options = command
+    # Two blocks where two processes are asked for.
+    games = "10001" if options == ["--jobs", "2"] else "2"
+    assert main([name, f"./{file}", "--games", games, "--seed", "7", *options]) == 7
+
+    error = capsys.readouterr().err
+    trace = error.partition("Traceback (most recent call last):\n")[2]
+    places = re.findall(r'^  File ".*?([^/]+)", line \d+, in (\w+)$', trace, re.MULTILINE)
+    assert places[-2:] == [(file, "on_game_tick"), (file, "after")]
+    assert len(places) <= 3
+    assert "    raise RuntimeError(at)\nRuntimeError: 4\nerror: " in trace
+    assert f"\nerror: {what}" in trace
+
+
+def test_the_variant_that_raises_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of several variants plays to its end: the message names the second."""
+    path = tmp_path / "late.py"
+    path.write_text(LATE)
+
+    code = main(["compare", str(path), "--set", "at=5000", "--set", "at=4", "--games", "2"])
+
+    assert code == 7
+    assert "\nerror: variant at=4: strategy 'Late' raised in " in capsys.readouterr().err
 
 
 def test_compare_json(buyer: str, capsys: pytest.CaptureFixture[str]) -> None:

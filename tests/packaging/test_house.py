@@ -33,6 +33,7 @@ ONE_CHILD = {
     "PlayerUpdatePayload": "an update of 2025 has a key besides",
     "TradePayload": "a trade of 2025 has numbers as ids and may lack its price",
     "BotActionInterface": "what strategies are typed against; the engine has the one implementation",
+    "BacktestKeywords": "as BacktestOptions",
     "BacktestOptions": "options of a backtest; a sweep has more",
     "EmbeddedOptions": "what the embedded venue takes; `serve` refers to its options one by one",
     "Parameter": "what a strategy declares; an option is one with a flag and a key besides",

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from vectra_bot.actions.limits import MAX_SOL, Limits
 from vectra_bot.backtest.games import Games, Played
-from vectra_bot.errors import ConfigError, safe_repr
+from vectra_bot.errors import ConfigError, StrategyError, safe_repr
 from vectra_bot.exchange.config import MAX_FIRST_GAME, START_NS, ExchangeConfig, ExchangeOptions
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame
@@ -214,8 +214,12 @@ def play_all(
     *,
     jobs: int = 1,
     stop: StopFlag | None = None,
+    names: Sequence[str] = (),
 ) -> list[Games]:
-    """Play several backtests, one after the other, and return the table of each; see :func:`play_config`."""
+    """Play several backtests, one after the other, and return the table of each; see :func:`play_config`.
+
+    With *names*, an error says which of them it was.
+    """
     from vectra_bot.backtest.blocks import play_blocks
 
     for config in configs:
@@ -224,8 +228,15 @@ def play_all(
     # A class of the main module, such as a notebook's, is not known to other processes.
     alone = any(config.source.cls.__module__ == "__main__" for config in configs)
     jobs = 1 if alone else min(jobs, len(blocks))
+    found: list[Games] = []
     with closing(play_blocks(blocks, jobs, progress, stop or StopFlag())) as tables:
-        return [_joined(config, tables, jobs) for config in configs]
+        try:
+            found.extend(_joined(config, tables, jobs) for config in configs)
+        except StrategyError as error:
+            if not names:
+                raise
+            raise StrategyError(f"variant {names[len(found)]}: {error}") from error
+    return found
 
 
 def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:

@@ -31,6 +31,7 @@ Examples:
   vectra-bot sweep take-profit --random 200 --range target=1.05:10:log --range stake
   vectra-bot sweep ./my_bot.py --optuna tpe --trials 100 --jobs 4 --report sweep.html
   vectra-bot sweep ./my_bot.py --walk-forward 4 --json
+  vectra-bot sweep take-profit --range target=1.1:3 --from recorded_prices.jsonl
   vectra-bot sweep ./my_bot.py --backend dask --scheduler tcp://127.0.0.1:8786
 """
 
@@ -49,14 +50,14 @@ def sweep(strategy: str, page: str | None, top: int, as_json: bool, **options: A
 
     Without --range, every parameter varies that declares two bounds or choices. A set's results are kept in
     --out as soon as a chunk of its games is played: after a kill the same command continues, and plays
-    nothing twice. A changed source file, parameter or option is another result.
+    nothing twice. A changed source file, parameter, option or game of --from is another result.
 
     The best of many sets looks good by luck alone. The reality check says how often luck makes the best of so
     many at least this good; --walk-forward chooses on earlier games and judges on the next.
 
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class].
     """
-    from vectra_bot.backtest.sweep.calls import sweep as run_sweep
+    from vectra_bot.backtest.sweep.calls import run_sweep
 
     path, config = page_path(page), _config(strategy, options)
     with (

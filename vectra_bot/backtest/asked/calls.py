@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from vectra_bot.backtest.asked.config import BacktestOptions, seeded
-from vectra_bot.backtest.asked.given import given_games
+from vectra_bot.backtest.asked.given import asked_games
 from vectra_bot.backtest.asked.keywords import BacktestKeywords
-from vectra_bot.backtest.play import GivenGame, Progress, no_progress, play_all, play_config
+from vectra_bot.backtest.play import Progress, no_progress, play_all, play_config
 from vectra_bot.backtest.results.comparison import Comparison, comparison
 from vectra_bot.backtest.results.report import BacktestReport, backtest_report
 from vectra_bot.backtest.results.text import speed_text
@@ -58,23 +58,12 @@ def run_backtest(
     progress: Progress,
 ) -> BacktestReport:
     """Play a backtest and return its report."""
-    given, unplayable = _given(options)
+    given, unplayable = asked_games(options.source, options.games)
     config = seeded(options).played(resolve_strategy(strategy), settings, given)
     with options.stop.obeyed("the backtest"):
         table = play_config(config, progress, jobs=options.jobs or 1, stop=options.stop)
     ended = options.stop.reason or PLAYED
     return backtest_report(config, table, ended=ended, unplayable=unplayable)
-
-
-def _given(options: BacktestOptions) -> tuple[tuple[GivenGame, ...], dict[str, int]]:
-    """Return the games of a file to play, and those that cannot be played by reason."""
-    if options.source is None:
-        return (), {}
-    found = given_games(options.source)
-    missing = (options.games or 0) - len(found.games)
-    if missing > 0:
-        found.unplayable["the source has no more games"] += missing
-    return tuple(found.games[: options.games]), dict(found.unplayable)
 
 
 def compare(
@@ -124,13 +113,13 @@ def run_comparison(
 ) -> Comparison:
     """Play variants, each a name, a strategy and its parameters, and compare them."""
     options = seeded(options)
-    given, unplayable = _given(options)
+    given, unplayable = asked_games(options.source, options.games)
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
     configs = [options.played(sources[strategy], values, given) for _, strategy, values in variants]
-    with options.stop.obeyed("the comparison"):
-        tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop)
-    played = zip(configs, tables, strict=True)
     names = [name for name, _, _ in variants]
+    with options.stop.obeyed("the comparison"):
+        tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop, names=names)
+    played = zip(configs, tables, strict=True)
     return comparison(
         dict(zip(names, played, strict=True)),
         ended=options.stop.reason or PLAYED,

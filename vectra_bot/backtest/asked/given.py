@@ -7,10 +7,13 @@ prices that were seen, if none is missing. What cannot be played is counted by r
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from sys import float_info
 from typing import Any, Final
 
 from attrs import define, field
@@ -83,6 +86,34 @@ def given_games(source: str) -> GivenGames:
     return found
 
 
+def asked_games(
+    source: str | None, games: int | None
+) -> tuple[tuple[GivenGame, ...], dict[str, int]]:
+    """Return the first *games* games of *source*, all if None, and those that are not played by reason.
+
+    Raises:
+        InputError, JournalError: as :func:`given_games`.
+    """
+    if source is None:
+        return (), {}
+    found = given_games(source)
+    missing = (games or 0) - len(found.games)
+    if missing > 0:
+        found.unplayable["the source has no more games"] += missing
+    return tuple(found.games[:games]), dict(found.unplayable)
+
+
+def digest_of_games(games: Sequence[GivenGame]) -> str:
+    """Return the SHA-256 of everything that is played of *games*, and of their ids; the order counts."""
+    found = hashlib.sha256()
+    for one in games:
+        game, name = one.game, one.game_id.encode("utf-8", "surrogatepass")
+        found.update(struct.pack("<qq", len(name), len(game.prices)) + name)
+        found.update(struct.pack(f"<{len(game.prices)}d", *game.prices))
+        found.update(struct.pack("<qd?", game.rug_tick, game.rug_price, game.rugged))
+    return found.hexdigest()
+
+
 def _add_rows(path: Path, found: GivenGames) -> bool:
     """Add the games of a file that has one in each row; return whether it is one."""
     if not path.is_file():
@@ -96,10 +127,14 @@ def _add_rows(path: Path, found: GivenGames) -> bool:
             return False
         if kind not in _PLAYABLE:
             found.unplayable["the row has no game with seed or prices"] += 1
-        elif kind == "seeded_games":
-            found.add(_text(row, "id"), _seeded(row))
-        else:
-            found.add(_text(row, "game_id"), _recorded(row))
+            continue
+        try:
+            if kind == "seeded_games":
+                found.add(_text(row, "id"), _seeded(row))
+            else:
+                found.add(_text(row, "game_id"), _recorded(row))
+        except ValueError:
+            found.unplayable["a value of the row cannot be read"] += 1
     return bool(found.games or found.unplayable)
 
 
@@ -116,6 +151,10 @@ def _recorded(row: TextRow) -> FairGame | str:
     whole = isinstance(prices, list) and prices and all(_is_price(price) for price in prices)
     if not whole or len(prices) > rules.MAX_TICKS + 1 or prices[0] != rules.START_PRICE:
         return "a recorded price is missing"
+    if value_of(row.fields.get("rug_tick")) not in (None, len(prices)):
+        return "a recorded price is missing"
+    if not _is_price(rug) and value_of(row.fields.get("complete")) is False:
+        return "the recording ends before the rug"
     live = tuple(map(float, prices))
     return FairGame(
         prices=live,
@@ -126,7 +165,7 @@ def _recorded(row: TextRow) -> FairGame | str:
 
 
 def _is_price(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return type(value) in (int, float) and 0 < value <= float_info.max
 
 
 def _text(row: TextRow, name: str) -> str:

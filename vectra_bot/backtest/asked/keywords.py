@@ -1,4 +1,4 @@
-"""Keyword options of :func:`vectra_bot.backtest` and :func:`vectra_bot.compare`, for type checkers."""
+"""Keyword options of :func:`vectra_bot.backtest`, ``compare`` and ``sweep``, for type checkers."""
 
 from __future__ import annotations
 
@@ -40,3 +40,18 @@ class BacktestKeywords(TypedDict, total=False):
         | Literal["textbook", "charged", "linear", "compounding", "late-close", "late-open"]
     )
     short_at_rug: ShortAtRug | Literal["settle", "lose", "refund"]
+
+
+class SweepKeywords(BacktestKeywords, total=False):
+    """Keyword options of :func:`vectra_bot.sweep`."""
+
+    grid: bool
+    random: int | None
+    optuna: Literal["tpe", "cmaes", "nsga2"] | None
+    trials: int | None
+    points: int
+    walk_forward: str | int | None
+    chunk: int
+    backend: str
+    scheduler: str | None
+    out: Path | str | None

@@ -16,12 +16,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Context, getcontext, setcontext
 from functools import partial
+from types import TracebackType
 from typing import Final
 
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
-from vectra_bot.backtest.fast.chunks import FastGameData, chunks_of, secret
+from vectra_bot.backtest.fast.chunks import FastGameData, check_given, chunks_of, secret
 from vectra_bot.backtest.fast.hooks import TickUse
 from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
@@ -55,14 +56,13 @@ def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
 
 
 def _refuse_config(config: PlayConfig) -> None:
-    """Give to the engine what depends on other players or on the time of a tick.
+    """Give to the engine what depends on other players or on the time of a tick, and games it alone can play.
 
     Raises:
         NeedsEngine: it does.
     """
     limits = config.limits
-    if config.given:
-        raise NeedsEngine("the games do not come from the seed")
+    check_given([one.game for one in config.given])
     if config.exchange.crowd:
         raise NeedsEngine("there is a crowd")
     if config.exchange.short_terms.waits_to_close:
@@ -151,9 +151,10 @@ class FastBlock:
             if not running:
                 raise
             source, number = self.config.source, self.config.first + self.bot.holdings.row
+            trace = safe_trace(error.with_traceback(_from_the_strategy(error.__traceback__)))
             raise StrategyError(
                 f"strategy {source.name!r} raised in {source.cls.__name__}.{running}, game {number}, "
-                f"tick {self.bot.game.tick}: {safe_error(error)}\n{safe_trace(error)}"
+                f"tick {self.bot.game.tick}: {safe_error(error)}\n{trace}"
             ) from error
 
     # Requests and answers in progress.
@@ -429,8 +430,21 @@ class FastBlock:
 _TRADES = {"forced_sell": "sell", "liquidation": "sell"}
 """The kinds of the venue's own sales on the wire."""
 
+_DRIVER = __name__.rpartition(".")[0]
+
 _CONTEXT = Context(prec=60)
 """The engine's decimal context, in which a strategy's methods run."""
+
+
+def _from_the_strategy(trace: TracebackType | None) -> TracebackType | None:
+    """Return *trace* without the driver's frames before the strategy's."""
+    while (
+        trace is not None
+        and trace.tb_next is not None
+        and str(trace.tb_frame.f_globals.get("__name__")).startswith(_DRIVER)
+    ):
+        trace = trace.tb_next
+    return trace
 
 
 def _nothing() -> None:

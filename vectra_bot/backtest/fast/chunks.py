@@ -1,23 +1,29 @@
-"""The games of a block, replayed some hundred at a time, with what the law expects of holding in them.
+"""The games of a block, with what the law expects of holding in them.
 
-Imports exchange (ids), game and kernel; numpy.
+Those of a seed are replayed some hundred at a time, given ones are played as they are. Imports
+backtest.fast.orders, exchange (ids), game and kernel; numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 from attrs import frozen
 
+from vectra_bot.backtest.fast.orders import NeedsEngine
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.game import fair, rules
+from vectra_bot.game.fair import FairGame
 from vectra_bot.kernel.batch import Floats, GameBatch, play_games
 
 _CHUNK_GAMES = 512
 _NEAR_ZERO = 1e-9
+
+# Prices of a given game that the driver's sums and scans represent as the engine does.
+_LOWEST, _HIGHEST = 1e-6, 1e6
 
 
 @frozen(eq=False)
@@ -120,8 +126,16 @@ def _square(price: float) -> float:
 
 
 def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
-    """Yield the *count* games from the config's first one on, as the exchange plays them."""
+    """Yield the *count* games from the config's first one on, as the exchange plays them.
+
+    Raises:
+        NeedsEngine: a game was given that cannot be played exactly.
+    """
     ids, first = Identities(config.seed), config.first_game
+    given = config.made_games[:count]
+    for number, game in enumerate(given, first):
+        yield _given(game, number, *(secret(config, ids, one) for one in (number, number + 1)))
+    count, first = count - len(given), first + len(given)
     for at in range(first, first + count, _CHUNK_GAMES):
         numbers = range(at, min(at + _CHUNK_GAMES, first + count))
         secrets = [secret(config, ids, number) for number in (*numbers, numbers.stop)]
@@ -134,6 +148,44 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
                 number, game_id, server_seed, games.prices_of(place).tolist(),
                 ticks[place], rugs[place], secrets[place + 1], chunk, place, chunk.start(place),
             )  # fmt: skip
+
+
+def check_given(games: Sequence[FairGame]) -> None:
+    """Give games to the engine that the law would not make, if they are not played exactly here.
+
+    Raises:
+        NeedsEngine: there is one.
+    """
+    for game in games:
+        prices = game.prices
+        if prices[0] != rules.START_PRICE:
+            raise NeedsEngine(f"a game does not begin at price {rules.START_PRICE:g}")
+        if min(prices) < _LOWEST or max(prices) > _HIGHEST:
+            raise NeedsEngine(f"a price is below {_LOWEST:g} or above {_HIGHEST:g}")
+        # Reports take a sale as that of the rug by its price.
+        if not 0 < game.rug_price <= prices[-1] * rules.FORCED_SELL_SHARE:
+            raise NeedsEngine(
+                f"a rug price is 0 or above {rules.FORCED_SELL_SHARE:g} times the last price"
+            )
+
+
+def _given(
+    game: FairGame, number: int, ids: tuple[str, str], following: tuple[str, str]
+) -> FastGameData:
+    """Return a given game, which is played under the seed and the id of the exchange's game *number*.
+
+    It is a chunk by itself: a sum over other games too would lose digits to one with a high price.
+    """
+    server_seed, game_id = ids
+    prices = np.array(game.prices)
+    batch = GameBatch(
+        prices.max(keepdims=True), np.array([game.rug_tick], np.int32), np.array([game.rug_price]),
+        prices[-1:], np.zeros(1, np.int64), prices,
+    )  # fmt: skip
+    return FastGameData(
+        number, game_id, server_seed, prices.tolist(), game.rug_tick, game.rug_price, following,
+        Chunk(batch), 0, 0,
+    )  # fmt: skip
 
 
 def secret(config: ExchangeConfig, ids: Identities, number: int) -> tuple[str, str]:

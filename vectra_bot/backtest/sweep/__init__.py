@@ -8,9 +8,9 @@ distributed where they are used.
 
 from __future__ import annotations
 
-from vectra_bot.backtest.sweep.calls import sweep
+from vectra_bot.backtest.sweep.calls import run_sweep
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.report import SweepReport
 from vectra_bot.backtest.sweep.runner import SweepProgress
 
-__all__ = ["SweepConfig", "SweepProgress", "SweepReport", "sweep"]
+__all__ = ["SweepConfig", "SweepProgress", "SweepReport", "run_sweep"]

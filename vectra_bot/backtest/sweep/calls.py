@@ -1,22 +1,73 @@
-"""A sweep as one call.
+"""``vectra_bot.sweep``: a sweep as a plain call, also in a notebook, and as one call with a config.
 
-Imports errors and the room's other modules.
+Imports errors, loading, report (notebooks), session (options) and the room's other modules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
+from vectra_bot.backtest.asked.calls import notebook_progress
+from vectra_bot.backtest.asked.keywords import SweepKeywords
+from vectra_bot.backtest.play import no_progress
 from vectra_bot.backtest.sweep.chunks import ChunkFolder
 from vectra_bot.backtest.sweep.config import SweepConfig
 from vectra_bot.backtest.sweep.optimizer import optimize
 from vectra_bot.backtest.sweep.report import FINISHED, SweepReport, report_of
-from vectra_bot.backtest.sweep.runner import SweepPlan, SweepProgress, SweepRun
+from vectra_bot.backtest.sweep.runner import SweepPlan, SweepProgress, SweepRun, SweepStopped
 from vectra_bot.backtest.sweep.work import Workers
 from vectra_bot.errors import ConfigError
+from vectra_bot.loading import resolve_strategy
+from vectra_bot.session.config import config_of
+from vectra_bot.strategy import Strategy
 
 
-def no_progress(_: SweepProgress) -> None:
+def sweep(
+    strategy: str | type[Strategy],
+    *,
+    ranges: Sequence[str] | str = (),
+    settings: Mapping[str, Any] | None = None,
+    **options: Unpack[SweepKeywords],
+) -> SweepReport:
+    """Try many sets of a strategy's parameters on the same games, as ``vectra-bot sweep`` does.
+
+    It works in a notebook too, where it shows progress. Finished chunks of games are kept in folder *out*,
+    so that the same call continues after a kill, and after Ctrl-C, which returns the report of the finished
+    sets.
+
+    Args:
+        strategy: an entry-point name, ``./file.py[:Class]``, or a class of a module, which other processes
+            import.
+        ranges: the parameters that vary, such as ``["target=1.1:3", "stake=0.01,0.02"]``; by default all that
+            declare two bounds or choices.
+        settings: parameters that do not vary.
+        options: e.g. ``games=2_000, seed=7, random=200``.
+
+    Returns:
+        Every set, the best first, and how much of the best is luck; ``report.df()`` has a row for each set.
+
+    Raises:
+        ConfigError, UsageError: an option, range or parameter is wrong, the class is not in a file, or the
+            strategy refuses all sets.
+        UnknownNameError, InputError: the strategy, the games, joblib, Optuna or Dask is not there.
+        StrategyError: the strategy raised; finished chunks are kept.
+        StoreError: the folder is in use by another sweep, or cannot be written.
+    """
+    spec = resolve_strategy(strategy).spec if isinstance(strategy, type) else strategy
+    config = config_of(
+        SweepConfig, "sweep", options, strategy=spec, settings=settings or {}, ranges=ranges
+    )
+    return run_sweep(config, _progress())
+
+
+def _progress() -> Callable[[SweepProgress], None]:
+    """Return a function that shows progress in a notebook, if there is one."""
+    show = notebook_progress()
+    return ignore_progress if show is no_progress else lambda at: show(at.games, at.games_total)
+
+
+def ignore_progress(_: SweepProgress) -> None:
     """Show nothing."""
 
 
@@ -24,14 +75,15 @@ def nothing_to_do() -> None:
     """Do nothing."""
 
 
-def sweep(
+def run_sweep(
     config: SweepConfig,
-    progress: Callable[[SweepProgress], None] = no_progress,
+    progress: Callable[[SweepProgress], None] = ignore_progress,
     stopped: Callable[[], None] = nothing_to_do,
 ) -> SweepReport:
     """Play a sweep, or what is missing of it, and return its report.
 
-    ``KeyboardInterrupt`` ends it in order: the report is then that of the sets that were finished.
+    ``KeyboardInterrupt`` and the config's ``stop`` end it in order: the report is then that of the sets that
+    were finished.
 
     Args:
         config: what to try.
@@ -40,7 +92,7 @@ def sweep(
 
     Raises:
         ConfigError, UsageError: an option, range or parameter is wrong, or the strategy refuses all sets.
-        UnknownNameError, InputError: the strategy, joblib, Optuna or Dask is not there.
+        UnknownNameError, InputError: the strategy, the games, joblib, Optuna or Dask is not there.
         StrategyError: the strategy raised; finished chunks are kept.
         StoreError: the folder is in use by another sweep, or cannot be written.
     """
@@ -55,6 +107,8 @@ def sweep(
                     optimize(run, config.optuna, config.trials)
                 else:
                     run.play(plan.candidates())
+        except SweepStopped as stop:
+            ended = str(stop)
         except KeyboardInterrupt:
             ended = "stopped"
             stopped()
@@ -66,4 +120,4 @@ def sweep(
         return report_of(run, ended)
 
 
-__all__ = ["sweep"]
+__all__ = ["run_sweep", "sweep"]

@@ -40,8 +40,9 @@ class ChunkKey:
         code: digest of the strategy's source and of this package.
         parameters: all parameters of the strategy, as canonical JSON.
         terms: seed, latency, cash, limits and exchange, as canonical JSON.
-        first: number of the first game under the seed.
+        first: number of the first game under the seed, or in ``--from``.
         games: number of games.
+        given: digest of the games of ``--from``, "" for those of the seed.
     """
 
     code: str
@@ -49,10 +50,11 @@ class ChunkKey:
     terms: str
     first: int
     games: int
+    given: str = ""
 
     def path(self, folder: Path) -> Path:
         """Return the chunk's file below *folder*: a folder for the code, one for the set, a file."""
-        names = (self.code, self.parameters + self.terms)
+        names = (self.code, self.parameters + self.terms + self.given)
         code, chosen = (hashlib.sha256(name.encode()).hexdigest() for name in names)
         name = f"{self.first}-{self.games}{SUFFIX}"
         return folder / code[:_KEY_CHARACTERS] / chosen[:_KEY_CHARACTERS] / name

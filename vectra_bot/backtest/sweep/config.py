@@ -26,9 +26,10 @@ SAMPLERS: Final = ("tpe", "cmaes", "nsga2")
 """Optuna's samplers, by the name of the option."""
 
 MAX_SETS_ASKED: Final = 10_000
+DEFAULT_SWEEP_GAMES: Final = 2_000
 
 # What is of the sweep and not of a game.
-_NO_TERMS: Final = ("games", "jobs", "stop")
+_NO_TERMS: Final = ("games", "source", "jobs", "stop")
 _PARTS: Final = re.compile(r"(\d{1,6})(m|h|d)?")
 _SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _A_SPLIT: Final = "a number of steps such as 4, or a length of time such as 90m, 12h or 2d"
@@ -60,12 +61,13 @@ class SweepConfig(BacktestOptions):
     """A sweep: what is tried, on which games, by which processes, and where results are kept.
 
     Attributes:
-        strategy: entry-point name or ``./file.py[:Class]``.
+        strategy: entry-point name, ``./file.py[:Class]`` or ``module:Class``.
         settings: parameters that do not vary, by name.
         ranges: what varies, as :func:`~vectra_bot.backtest.sweep.space.space_of` takes it.
         grid: try every combination of ``points`` values of each range; what a sweep does by default.
         random: try so many sets drawn by the seed.
         optuna: let this sampler of Optuna choose ``trials`` sets, each by the results before.
+        games: games that each set plays; None for 2000, or all of *source*.
         walk_forward: number of steps or length of their time; None for no walk-forward.
         chunk: games played in one piece with a fresh strategy and account; what is kept and resumed.
         out: folder of results; ``sweep-NAME`` if None.
@@ -90,7 +92,12 @@ class SweepConfig(BacktestOptions):
         words="texts such as target=1.1:3",
         help="A parameter that varies: KEY (as declared), KEY=LOW:HIGH[:log|:STEP] or KEY=VALUE,VALUE.",
     )
-    games: int = like(BacktestOptions, "games", default=2_000, help="Games that each set plays.")
+    games: int | None = like(
+        BacktestOptions,
+        "games",
+        shown=f"{DEFAULT_SWEEP_GAMES}, or all of --from",
+        help="Games that each set plays.",
+    )
     jobs: int | None = like(BacktestOptions, "jobs", shown="one for each processor")
     seed: int = option(1, low=0, high=2**63 - 1, help="Seed of games, drawn sets and samplers.")
     grid: bool = option(False, help="Try every combination (the default).")
@@ -147,7 +154,7 @@ class SweepConfig(BacktestOptions):
             raise UsageError("--scheduler was given without --backend dask: give both")
 
     def terms(self) -> str:
-        """Return what decides the result of a game beside strategy and parameters, as canonical JSON."""
+        """Return what decides a game's result beside strategy, parameters and the game, as canonical JSON."""
         given = {one.name: getattr(self, one.name) for one in fields(BacktestOptions)}
         limits = asdict(given.pop("limits"))
         return canonical_json(
@@ -167,8 +174,8 @@ class SweepConfig(BacktestOptions):
             return f"optuna {self.optuna}"
         return "grid" if self.random is None else "random"
 
-    def parts(self) -> int | None:
-        """Return the number of equal parts of the games for a walk-forward, None without one.
+    def parts(self, games: int) -> int | None:
+        """Return the number of equal parts of *games* games for a walk-forward, None without one.
 
         Raises:
             UsageError: the games last shorter than two steps.
@@ -181,11 +188,11 @@ class SweepConfig(BacktestOptions):
             parts = count + 1
         else:
             config = ExchangeConfig()
-            lasts_s = (config.announced_ns(self.games) - config.announced_ns(0)) / NS_PER_S
+            lasts_s = (config.announced_ns(games) - config.announced_ns(0)) / NS_PER_S
             parts = round(lasts_s / (count * _SECONDS[unit]))
-        if not 2 <= parts <= self.games:
+        if not 2 <= parts <= games:
             raise UsageError(
-                f"--walk-forward was {self.walk_forward!r}, which makes {parts} parts of {self.games:,} "
+                f"--walk-forward was {self.walk_forward!r}, which makes {parts} parts of {games:,} "
                 f"games: give {_A_SPLIT}, at least two parts and a game in each"
             )
         return parts

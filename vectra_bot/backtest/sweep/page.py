@@ -23,8 +23,12 @@ _SHOWN_ABOVE: Final = ("Best set", "Profit per game", "Expected", "Luck", "Walk-
 
 def sweep_page(report: SweepReport) -> str:
     """Return *report* as one HTML page: no script, font or picture from elsewhere."""
-    parts = _Parts(report.to_json(), report)
-    return whole_page(f"Sweep of {report.strategy}", styled(parts.sections()))
+    return whole_page(f"Sweep of {report.strategy}", sweep_fragment(report))
+
+
+def sweep_fragment(report: SweepReport) -> str:
+    """Return *report* as HTML to show inside a page."""
+    return styled(_Parts(report.to_json(), report).sections())
 
 
 @define

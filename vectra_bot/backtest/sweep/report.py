@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +40,7 @@ class TriedSet:
         profit: per game, before prizes, with its 95 % interval.
         expected: per game, by the law for the same risks.
         p: chance that luck makes one of all sets look at least this good; None if too few games to judge.
+        games: games played.
         traded: games in which it made or lost something.
         entries, bets: actions.
         denials: actions that limits denied, by reason.
@@ -64,6 +66,19 @@ class TriedSet:
         rest = {name: getattr(self, name) for name in _FIGURES}
         return {"parameters": known, **interval_json(self.profit), **rest}
 
+    def row(self) -> dict[str, Any]:
+        """Return the set as one flat row: its parameters, then its figures without the denials."""
+        profit, rest = self.profit, {name: getattr(self, name) for name in _FIGURES}
+        rest.pop("denials")
+        figures = {"mean": profit.mean, "low": profit.low, "high": profit.high, **rest}
+        known = {
+            f"parameter_{name}" if name in figures else name: (
+                float(value) if isinstance(value, Decimal) else written(value)
+            )
+            for name, value in self.parameters.items()
+        }
+        return {**known, **figures}
+
 
 _FIGURES = (
     "expected", "p", "games", "traded", "entries", "bets", "denials", "staked", "prizes",
@@ -79,6 +94,7 @@ class SweepReport:
         method: how sets were chosen.
         seed: of the games.
         games: games of each set.
+        unplayable: games of ``--from`` that are not played, by reason.
         ranges: what varied, as JSON by parameter.
         fixed: all other parameters.
         variants: sets that played all games, the most profitable first; those with too few games to judge,
@@ -88,6 +104,7 @@ class SweepReport:
         check: the reality check of *variants*; None without one.
         benchmark: what it measures from: ``law``, or ``zero`` where the law's expectation is not known.
         walk: walk-forward, if asked for.
+        walked: parameters of the set that each of its steps chose.
         heat: profit by two parameters; None without a set.
         chunks: chunks of games, by how their results were got.
         played: how the games were played.
@@ -100,6 +117,7 @@ class SweepReport:
     method: str
     seed: int
     games: int
+    unplayable: dict[str, int]
     ranges: dict[str, Any]
     fixed: dict[str, Any]
     variants: tuple[TriedSet, ...]
@@ -127,6 +145,33 @@ class SweepReport:
 
         return sweep_page(self)
 
+    def __str__(self) -> str:
+        """Return the report as lines of text."""
+        from vectra_bot.backtest.sweep.text import sweep_pairs
+        from vectra_bot.report.text import lines
+
+        return lines("Sweep", sweep_pairs(self))
+
+    def _repr_html_(self) -> str:
+        """Return the report as a notebook shows it."""
+        from vectra_bot.backtest.sweep.page import sweep_fragment
+
+        return sweep_fragment(self)
+
+    def arrow(self) -> Any:
+        """Return the sets as Arrow, the best first: a row with parameters and figures for each.
+
+        A figure has its name as in :class:`TriedSet`; ``mean``, ``low`` and ``high`` are the profit per game.
+        A parameter of such a name is in the column ``parameter_NAME``.
+        """
+        import pyarrow as pa
+
+        return pa.Table.from_pylist([one.row() for one in self.variants])
+
+    def df(self) -> Any:
+        """Return the sets as a pandas DataFrame, with the rows of :meth:`arrow`."""
+        return self.arrow().to_pandas()
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON; amounts in SOL."""
         check = None if self.check is None else self.check.to_json()
@@ -135,6 +180,7 @@ class SweepReport:
             "method": self.method,
             "seed": self.seed,
             "games": self.games,
+            "unplayable": self.unplayable,
             "ended": self.ended,
             "ranges": self.ranges,
             "fixed": self.fixed,
@@ -190,7 +236,7 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
     # A command that was stopped has seconds to report.
     resamples = RESAMPLES if ended == FINISHED else RESAMPLES // 4
     check, benchmark = _checked(results, config.seed, resamples)
-    parts = config.parts()
+    parts = config.parts(plan.games)
     walk = walk_forward(results, parts) if parts is not None and results else None
     variants = _variants(complete, check)
     tried = [(one.parameters, one.profit.mean) for one in variants]
@@ -201,7 +247,8 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
         strategy=plan.source.name,
         method=config.method,
         seed=config.seed,
-        games=config.games,
+        games=plan.games,
+        unplayable=plan.unplayable,
         ranges={one.name: one.to_json() for one in plan.space.ranges},
         fixed=fixed,
         variants=variants,

@@ -8,14 +8,17 @@ Imports the room's other modules, errors, loading and params.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field, fields, frozen
 
 from vectra_bot.backtest.asked.config import BacktestOptions
+from vectra_bot.backtest.asked.given import asked_games, digest_of_games
+from vectra_bot.backtest.play import GivenGame
 from vectra_bot.backtest.sweep.chunks import ChunkFolder, ChunkKey, ChunkResult
-from vectra_bot.backtest.sweep.config import SweepConfig
+from vectra_bot.backtest.sweep.config import DEFAULT_SWEEP_GAMES, SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults
 from vectra_bot.backtest.sweep.space import Space, shown, space_of
 from vectra_bot.backtest.sweep.work import ChunkTask, Workers, code_of, given_settings
@@ -27,6 +30,10 @@ from vectra_bot.strategy import require_callback
 
 MAX_CHUNKS: Final = 2_000_000
 """Most chunks of one sweep."""
+
+
+class SweepStopped(Exception):
+    """The config's ``stop`` was set; the message is its reason."""
 
 
 @frozen(kw_only=True)
@@ -80,12 +87,16 @@ class SweepPlan:
         source: the strategy.
         code: digest of everything that results follow from beside parameters and terms.
         space: what varies.
+        given: the games of ``--from``; empty for those of the seed.
+        unplayable: games that were asked for and are not played, by reason.
     """
 
     config: SweepConfig
     source: StrategySource
     code: str
     space: Space
+    given: tuple[GivenGame, ...] = field(default=(), repr=False)
+    unplayable: dict[str, int] = field(factory=dict)
 
     @classmethod
     def of(cls, config: SweepConfig) -> SweepPlan:
@@ -94,14 +105,14 @@ class SweepPlan:
         Raises:
             UnknownNameError, InputError, StrategyError: the strategy cannot be loaded.
             ConfigError, UsageError: an option, a range or a parameter is wrong.
+            InputError, JournalError: ``--from`` cannot be read, or has no game to play.
         """
         source = resolve_strategy(config.strategy)
         require_callback(source.cls)
-        plan = cls(
-            config, source, code_of(source), space_of(source.cls, config.ranges, config.settings)
-        )
-        config.parts()
-        chunks = -(-config.games // config.chunk) * plan.sets_total()
+        code, space = code_of(source), space_of(source.cls, config.ranges, config.settings)
+        plan = cls(config, source, code, space, *asked_games(config.source, config.games))
+        config.parts(plan.games)
+        chunks = -(-plan.games // config.chunk) * plan.sets_total()
         if chunks > MAX_CHUNKS:
             raise UsageError(
                 f"the sweep has {chunks:,} chunks: give fewer sets or games, or a larger --chunk, "
@@ -110,10 +121,23 @@ class SweepPlan:
         return plan
 
     @property
+    def games(self) -> int:
+        """How many games each set plays."""
+        return len(self.given) or self.config.games or DEFAULT_SWEEP_GAMES
+
+    @cached_property
+    def games_digest(self) -> str:
+        """The digest of the games of ``--from``, "" without."""
+        return digest_of_games(self.given) if self.given else ""
+
+    @property
     def shared(self) -> BacktestOptions:
         """What every set is played under, without what belongs to this process."""
         names = (one.name for one in fields(BacktestOptions) if one.name != "stop")
-        return BacktestOptions(**{name: getattr(self.config, name) for name in names})
+        options = {name: getattr(self.config, name) for name in names}
+        if self.config.source is not None:  # a worker may have another working folder
+            options["source"] = str(Path(self.config.source).expanduser().resolve())
+        return BacktestOptions(**options)
 
     @property
     def folder(self) -> Path:
@@ -148,15 +172,25 @@ class SweepPlan:
 
     def keys(self, one: ParameterSet) -> Iterator[ChunkKey]:
         """Yield the key of each chunk of a set."""
-        games, size, terms = self.config.games, self.config.chunk, self.config.terms()
-        for first in range(0, games, size):
+        games, size, terms = self.games, self.config.chunk, self.config.terms()
+        for first, given in zip(range(0, games, size), self._digests, strict=True):
             yield ChunkKey(
                 code=self.code,
                 parameters=one.key,
                 terms=terms,
                 first=first,
                 games=min(size, games - first),
+                given=given,
             )
+
+    @cached_property
+    def _digests(self) -> list[str]:
+        """The digest of each chunk's games of ``--from``: a source that only grows keeps what was played."""
+        size = self.config.chunk
+        return [
+            digest_of_games(self.given[first : first + size]) if self.given else ""
+            for first in range(0, self.games, size)
+        ]
 
     def task(self, one: ParameterSet, key: ChunkKey) -> ChunkTask:
         """Return the work of a chunk."""
@@ -167,6 +201,8 @@ class SweepPlan:
             settings=settings,
             varied=shown(one.values),
             options=self.shared,
+            games=len(self.given),
+            given=self.games_digest,
         )
 
 
@@ -201,7 +237,7 @@ class SweepRun:
 
     def __attrs_post_init__(self) -> None:
         self._sets_total = self.plan.sets_total()
-        self._groups = Groups.of(self.plan.config.games, self._sets_total)
+        self._groups = Groups.of(self.plan.games, self._sets_total)
 
     def play(self, candidates: Iterable[dict[str, Any]]) -> list[SetResults | None]:
         """Play what is missing of the sets; return what each made, None where the strategy refuses it.
@@ -209,6 +245,7 @@ class SweepRun:
         Raises:
             StrategyError: it raised in a game.
             StoreError: a chunk cannot be read or written.
+            SweepStopped: the sweep is to end.
         """
         asked = [self.plan.set_of(values) for values in candidates]
         new: list[ParameterSet] = []
@@ -222,6 +259,7 @@ class SweepRun:
                 new.append(one)
         missing = [(one, key) for one in new for key in self.plan.keys(one) if not self._found(key)]
         self._show()
+        self._obey()
         # joblib reads the tasks in its own threads: making one changes nothing.
         tasks = (self.plan.task(one, key) for one, key in missing)
         for key, packed in self.workers.results(tasks) if missing else ():
@@ -230,7 +268,14 @@ class SweepRun:
             self._games_played += key.games
             self._add(key, ChunkResult.unpack(packed, key))
             self._show()
+            self._obey()
         return [None if isinstance(one, LeftOut) else self.results[one.key] for one in asked]
+
+    def _obey(self) -> None:
+        """End the sweep if that was requested, unless all is played."""
+        reason = self.plan.config.stop.reason
+        if reason is not None and self._finished < self._sets_total:
+            raise SweepStopped(reason)
 
     def _found(self, key: ChunkKey) -> bool:
         """Take a finished chunk from the folder; return whether there was one."""
@@ -258,7 +303,7 @@ class SweepRun:
                 sets=self._finished,
                 sets_total=total,
                 games=self._games_played + self._games_reused,
-                games_total=total * self.plan.config.games,
+                games_total=total * self.plan.games,
                 games_reused=self._games_reused,
             )
         )
@@ -280,4 +325,5 @@ __all__ = [
     "SweepPlan",
     "SweepProgress",
     "SweepRun",
+    "SweepStopped",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from vectra_bot.analysis.intervals import Mean
-from vectra_bot.backtest.results.text import played_pairs
+from vectra_bot.backtest.results.text import not_played_pairs, played_pairs
 from vectra_bot.backtest.sweep.report import SweepReport, sol_of
 from vectra_bot.backtest.sweep.space import shown
 from vectra_bot.report.parts import signed
@@ -21,6 +21,7 @@ def sweep_pairs(report: SweepReport) -> list[tuple[str, object]]:
     """Return the report as names and values."""
     rows: list[tuple[str, object]] = [
         ("Sets", f"{len(report.variants):,} by {report.method}, {report.games:,} games each"),
+        *not_played_pairs(0, report.ended, report.unplayable),
     ]
     best = report.best
     if best is not None:

@@ -16,7 +16,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +25,8 @@ from attrs import asdict, evolve, frozen
 
 import vectra_bot
 from vectra_bot.backtest.asked.config import BacktestOptions
-from vectra_bot.backtest.play import play_block
+from vectra_bot.backtest.asked.given import asked_games, digest_of_games
+from vectra_bot.backtest.play import GivenGame, play_block
 from vectra_bot.backtest.sweep.chunks import ChunkKey, ChunkResult
 from vectra_bot.config import read_secret
 from vectra_bot.errors import ConfigError, InputError, StrategyError
@@ -51,6 +52,8 @@ class ChunkTask:
         settings: parameters as they were given; text may refer to a secret.
         varied: those that the sweep varies, as messages show them.
         options: what the games are played under.
+        games: how many games of ``--from`` the sweep plays.
+        given: digest of all of them, "" if the games are those of the seed.
     """
 
     key: ChunkKey
@@ -58,18 +61,20 @@ class ChunkTask:
     settings: Mapping[str, Any]
     varied: str
     options: BacktestOptions
+    games: int = 0
+    given: str = ""
 
     def play(self) -> bytes:
         """Play the chunk and return it packed.
 
         Raises:
-            InputError: this process has another version of the code.
+            InputError: this process has another version of the code, or finds other games.
             StrategyError: the strategy raised.
         """
         source = _loaded(self.spec, self.key.code)
         settings = given_settings(self.settings)
         block = evolve(
-            self.options.played(source, settings),
+            self.options.played(source, settings, self._games()),
             settings=settings,
             first=self.key.first,
             games=self.key.games,
@@ -90,6 +95,13 @@ class ChunkTask:
             engine=games.played.engine,
             why=games.played.why,
         ).pack(self.key)
+
+    def _games(self) -> tuple[GivenGame, ...]:
+        """Return the chunk's games of ``--from``."""
+        if self.options.source is None:
+            return ()
+        found = _found_games(self.options.source, self.games, self.given)
+        return found[self.key.first : self.key.first + self.key.games]
 
 
 @frozen
@@ -262,6 +274,18 @@ def _loaded(spec: str, code: str) -> StrategySource:
             f"a worker has another version of {spec} or of vectra-bot than this process: install the same"
         )
     return source
+
+
+@lru_cache(maxsize=1)
+def _found_games(source: str, games: int, given: str) -> tuple[GivenGame, ...]:
+    """Return the games of a sweep, which each process reads itself: they are many to send for each chunk."""
+    found, _ = asked_games(source, games)
+    if digest_of_games(found) != given:
+        raise InputError(
+            f"{source} has other games here than where the sweep began: give a file that does not change "
+            "and is the same on all machines. What was finished is kept"
+        )
+    return found
 
 
 def _played(task: ChunkTask) -> tuple[ChunkKey, bytes]:
