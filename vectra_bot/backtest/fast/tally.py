@@ -5,14 +5,18 @@ Imports game, report (bets) and backtest.games.
 
 from __future__ import annotations
 
-from attrs import define
+from collections.abc import Mapping
+
+from attrs import define, field
 
 from vectra_bot.backtest.fast.chunks import FastGameData
 from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.backtest.games import Games
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.sidegames import SideGame
 from vectra_bot.models import ActionState, ActionType
+from vectra_bot.report.luck import Bet
 from vectra_bot.report.session import sidebet
 
 
@@ -25,6 +29,7 @@ class Holdings:
     """
 
     table: Games
+    side_games: Mapping[ActionType, SideGame] = field(factory=dict)
     row: int = 0
     _game: FastGameData | None = None
     _counted: int = -1
@@ -46,7 +51,7 @@ class Holdings:
         self._counted = tick
         lots, bet = account.lots, account.sidebet
         short = account.short
-        self._is_open = bool(lots) or bet is not None or short is not None
+        self._is_open = bool(lots or account.stakes) or bet is not None or short is not None
         self._at_risk = self._qty = 0
         self._leveraged = False
         for lot in lots:
@@ -59,6 +64,8 @@ class Holdings:
             self._at_risk += to_lamports(bet.amount)
         if short is not None:
             self._at_risk += to_lamports(short.stake)
+        if account.stakes:
+            self._at_risk += account.staked
 
     def _count(self, tick: int, until: int) -> None:
         table, row, game = self.table, self.row, self._game
@@ -86,9 +93,23 @@ class Holdings:
         table.ticks += game.rug_tick
         self.row = row + 1
 
-    def completed(self, order: Order) -> None:
-        """Count a completed action."""
-        table, row = self.table, min(self.row, len(self.table) - 1)
+    def carry(self, account: Account) -> None:
+        """Begin a game with what *account* holds from an earlier one: stakes in rounds."""
+        self.change(-1, -1, account)
+
+    def end_ticks(self) -> None:
+        """Count the ticks up to the last: what changes after it, and before the next game, counts none."""
+        if self._is_open and self._game is not None:
+            last = self._game.rug_tick - 1
+            self._count(last, last)
+        self._counted = -1
+
+    def completed(self, order: Order, *, ended: bool) -> None:
+        """Count a completed action in its game; *ended*: the one before the running game.
+
+        What the law expects counts in the running game, as in a session.
+        """
+        table, row = self.table, min(self.row - ended, len(self.table) - 1)
         table.actions[order.state.value] += 1
         if order.state is ActionState.DENIED:
             table.deny(row, order.reason)
@@ -96,13 +117,21 @@ class Holdings:
             return
         stake = order.amount or 0
         table.stake[row] += stake
-        if order.kind is not ActionType.SIDEBET:
+        if order.kind is not ActionType.SIDEBET and not order.kind.is_side_game:
             table.entries[row] += 1
             if order.kind is ActionType.SHORT_OPEN:
                 table.unknown.add("shorts")
             return
-        bet = sidebet(stake)
+        bet = self._bet(order, stake)
         table.bets[row] += 1
         table.placed[bet] += 1
-        table.expected[row] += bet.expected
-        table.variance[row] += bet.variance
+        if self.row < len(table):
+            table.expected[self.row] += bet.expected
+            table.variance[self.row] += bet.variance
+
+    def _bet(self, order: Order, stake: int) -> Bet:
+        """Return the bet that *order* has placed for *stake* lamports."""
+        if order.kind is ActionType.SIDEBET:
+            return sidebet(stake)
+        game, choice = self.side_games[order.kind], order.choice or ""
+        return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))
