@@ -113,14 +113,16 @@ def assert_equal(fast: Games, event: Games) -> None:
         assert getattr(fast, name) == getattr(event, name), name
 
 
-def both(script: dict[Any, Any], **options: Any) -> tuple[Games, Games]:
+def both(
+    script: dict[Any, Any], strategy: type[Scripted] = Scripted, **options: Any
+) -> tuple[Games, Games]:
     """Play a script by both drivers and compare what it saw, in order."""
-    Scripted.script = script
+    strategy.script = script
     found = []
     for engine in ("fast", "event"):
-        Scripted.seen = []
-        games = play(Scripted, engine=engine, **options)
-        found.append((games, Scripted.seen))
+        strategy.seen = []
+        games = play(strategy, engine=engine, **options)
+        found.append((games, strategy.seen))
     (fast, ours), (event, theirs) = found
     if fast.played.engine == "fast":
         for mine, its in zip(ours, theirs, strict=False):

@@ -272,7 +272,8 @@ class FastBot:
 
     def placed(self, order: Order, bet: OpenSidebet, cash: int, lots: Sequence[Lot]) -> None:
         """Take the statement of our account that shows the sidebet of *order*."""
-        if len(self.desk.book.undecided) > 1:
+        # A statement with the new sidebet cannot be the effect of a stake in a round.
+        if sum(not one.kind.is_side_game for one in self.desk.book.undecided) > 1:
             self.refusals.refuse("a sidebet is undecided together with another action")
         order.state, order.proof, order.booked = ActionState.CONFIRMED, Proof.UPDATE, True
         order.paid = bet.amount
