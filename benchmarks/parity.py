@@ -2,9 +2,9 @@
 
     python benchmarks/parity.py --games 10000 --json
 
-Every bundled strategy plays the same games by both drivers, at each latency: each fill (tick, kind, lamports,
-tokens, price), every column of the table, the totals, and the cash at the end of each block by the exchange's
-own books. With a crowd (`--crowd-games`) the engine plays both times, and `engine` says so; then its account
+Every bundled strategy, and one with many stakes in side games, plays the same games by both drivers, at each
+latency: each fill (tick, kind, lamports, tokens, price), every column of the table, the totals, and the cash at
+the end of each block by the exchange's own books. With a crowd (`--crowd-games`) the engine plays both times, and `engine` says so; then its account
 is compared with the books. `different` counts what differs, `first` is the first difference with both values.
 """
 
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,11 +26,13 @@ from attrs import evolve
 from vectra_bot.backtest.event import EngineBlock
 from vectra_bot.backtest.fast import NeedsEngine
 from vectra_bot.backtest.fast.block import FastBlock
+from vectra_bot.backtest.fast.rounds_block import RoundsBlock
 from vectra_bot.backtest.games import COLUMNS, FillRow, Games
 from vectra_bot.backtest.play import PlayConfig
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.loading import resolve_strategy, strategy_names
 
+SIDE_GAMES = str(Path(__file__).with_name("side_games.py"))
 BLOCK = 250  # games of one task
 CROWD = 300
 COUNTDOWN_MS = (
@@ -81,12 +84,25 @@ def compare(task: Task) -> Compared:
         found = []
     engine, why, ours = "fast", "", list[FillRow]()
     try:
-        fast = FastBlock(config, ours.append)
-        found += differences(fast.play(), event, ours, theirs)
+        fast, games = play_fast(config, ours)
+        found += differences(games, event, ours, theirs)
         found += fast.venue.books.differences()
     except NeedsEngine as refusal:
         engine, why = "event", str(refusal)
     return Compared(task, engine, why, len(theirs), len(found), found[0] if found else "")
+
+
+def play_fast(config: PlayConfig, fills: list[FillRow]) -> tuple[FastBlock, Games]:
+    """Play a block by the fast driver, again with rounds if the strategy looks at side games."""
+    block = FastBlock(config, fills.append)
+    try:
+        return block, block.play()
+    except NeedsEngine:
+        if not block.needs_rounds:
+            raise
+    fills.clear()
+    block = RoundsBlock(config, fills.append)
+    return block, block.play()
 
 
 def differences(
@@ -115,7 +131,7 @@ def tasks(options: argparse.Namespace) -> list[Task]:
         Task(strategy, latency_ms, crowd, first, min(options.block, games - first), options.seed)
         for crowd, games in ((0, options.games), (CROWD, options.crowd_games))
         for first in range(0, games, options.block)
-        for strategy in options.strategy or sorted(strategy_names())
+        for strategy in options.strategy or [*sorted(strategy_names()), SIDE_GAMES]
         for latency_ms in options.latency_ms
     ]
 
@@ -158,7 +174,9 @@ def main() -> int:
     parser.add_argument("--games", type=int, default=10_000, help="games without a crowd")
     parser.add_argument("--crowd-games", type=int, default=500, help="games with a crowd")
     parser.add_argument("--latency-ms", type=int, nargs="*", default=[0, 70])
-    parser.add_argument("--strategy", nargs="*", help="by default all bundled ones")
+    parser.add_argument(
+        "--strategy", nargs="*", help="by default all bundled ones, and side_games.py"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--block", type=int, default=BLOCK, help="games of a block")
     parser.add_argument("--jobs", type=int, default=2)

@@ -50,7 +50,7 @@ class ReadsStateOfAction(Strategy):
 class SwallowsEverything(Strategy):
     def on_game_tick(self, tick: Any, game: Any) -> None:
         try:
-            self.last = self.side_games.bbc
+            self.last = game.trade_count
         except BaseException:  # noqa: BLE001 - what a careless strategy does
             self.last = None
 
@@ -86,10 +86,9 @@ class KeepsTicks(Strategy):
     [
         (ReadsCount, {}, "the strategy reads trade_count"),
         (ReadsStateOfAction, {}, "the strategy reads state_before of an action"),
-        (SwallowsEverything, {}, "the strategy plays side games"),
+        (SwallowsEverything, {}, "the strategy reads trade_count"),
         (HasUpdates, {}, "the strategy defines on_player_update"),
         (RoundsUp, {}, "the strategy changes the decimal context"),
-        ("bbc", {}, "the strategy plays side games"),
         ("take-profit", {"latency_ms": 500}, "the latency is above 100 ms"),
         ("take-profit", {"crowd": 3}, "there is a crowd"),
         (

@@ -124,13 +124,13 @@ def both(
     script: dict[Any, Any], strategy: type[Scripted] = Scripted, **options: Any
 ) -> tuple[Games, Games]:
     """Play a script by both drivers and compare what it saw, in order."""
-    Scripted.script = script
+    strategy.script = script
     found = []
     config = PlayConfig(source=resolve_strategy(strategy), **options)
     for engine in ("fast", "event"):
-        Scripted.seen = []
+        strategy.seen = []
         games = play_config(evolve(config, engine=engine))
-        found.append((games, Scripted.seen))
+        found.append((games, strategy.seen))
     (fast, ours), (event, theirs) = found
     if fast.played.engine == "fast":
         for mine, its in zip(ours, theirs, strict=False):

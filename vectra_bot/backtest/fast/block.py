@@ -24,7 +24,7 @@ from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
 from vectra_bot.backtest.fast.chunks import FastGameData, check_given, chunks_of, secret
 from vectra_bot.backtest.fast.hooks import TickUse
-from vectra_bot.backtest.fast.orders import NeedsEngine, Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, NeedsEngine, Order, Owner, Refusals
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
 from vectra_bot.backtest.fast.views import FastTick
@@ -43,16 +43,6 @@ from vectra_bot.venues.embedded import DEFAULT_USERNAME
 
 MAX_LATENCY_MS: Final = 100
 """Latency up to which every answer of a game comes before the next game is announced."""
-
-
-def play_fast(config: PlayConfig, watch: Watch = never) -> Games:
-    """Play a block, or the part of it that *watch* allows, and return its table.
-
-    Raises:
-        NeedsEngine: the fast driver cannot play it exactly.
-        StrategyError: the strategy raised, which is the cause of this error.
-    """
-    return FastBlock(config).play(watch)
 
 
 def _refuse_config(config: PlayConfig) -> None:
@@ -87,9 +77,9 @@ class FastBlock:
         owner = Owner(config.session_id, player_id, DEFAULT_USERNAME, refusals.refuse)
         self.table = Games.empty(config.games, seed=config.seed, first=config.first)
         self.table.played = Played(engine="fast")
-        self.venue = FastVenue(exchange, player_id, DEFAULT_USERNAME, cash)
+        self.venue = self._make_venue(player_id, cash)
         gate = RiskGate(config.limits)
-        self.bot = FastBot(config.strategy(), owner, gate, refusals, self.table)
+        self.bot = self._make_bot(owner, gate)
         # Without latency the venue answers at once, and no time of the game's clock is needed.
         late = config.latency_ms > 0
         self._timeline = Timeline(exchange) if late else None
@@ -103,6 +93,17 @@ class FastBlock:
         self._arriving: deque[Order] = deque()
         self._mail: deque[tuple[int, Callable[[], None]]] = deque()
         self._alarm = NEVER
+
+    def _make_venue(self, player_id: str, cash: int) -> FastVenue:
+        return FastVenue(self.exchange, player_id, DEFAULT_USERNAME, cash)
+
+    def _make_bot(self, owner: Owner, gate: RiskGate) -> FastBot:
+        return FastBot(self.config.strategy(), owner, gate, self._refusals, self.table)
+
+    @property
+    def needs_rounds(self) -> bool:
+        """Whether the strategy looked at side games, which a :class:`RoundsBlock` plays."""
+        return self._refusals.reason == PLAYS_ROUNDS
 
     def play(self, watch: Watch = never) -> Games:
         """Play the games of the block until *watch* ends it, in the engine's decimal context."""

@@ -32,6 +32,7 @@ from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import ShortView, SidebetView
 from vectra_bot.game.ledger import Fill, OpenSidebet, SettledSidebet
 from vectra_bot.game.lots import Lot
+from vectra_bot.game.rounds import SideGamesView
 from vectra_bot.game.shorts import OpenShort
 from vectra_bot.models import (
     ActionState,
@@ -62,7 +63,7 @@ class FastBot:
         self.owner, self.gate, self.refusals = owner, gate, refusals
         self.account = account = Account()
         self.game = FastGame(refusals)
-        self.desk = FastDesk(owner, self.game, account, gate, refusals)
+        self.desk = self._make_desk()
         self.actions = FastActions(self.desk)
         self.history = FastHistory()
         self.hooks = Hooks(strategy, refusals)
@@ -71,8 +72,15 @@ class FastBot:
         self.exit_at = NEVER
         self._sold: list[Order] = []
         self._data: FastGameData
-        views = FastAccount(account, refusals), self.history, NoRounds(refusals)
+        views = FastAccount(account, refusals), self.history, self._make_rounds()
         bind(strategy, Surroundings(self.actions, *views))
+
+    def _make_desk(self) -> FastDesk:
+        return FastDesk(self.owner, self.game, self.account, self.gate, self.refusals)
+
+    def _make_rounds(self) -> SideGamesView:
+        """Return what the strategy sees of the side games."""
+        return NoRounds(self.refusals)
 
     def log_in(self, cash: int) -> None:
         """Learn our account from the venue's first statement."""
@@ -102,7 +110,7 @@ class FastBot:
             self._completed(reports.popleft())
 
     def _completed(self, order: Order) -> None:
-        self.holdings.completed(order)
+        self.holdings.completed(order, ended=order.game_id != self.game.game_id)
         if self.hooks.outcome is not None:
             self.running = "on_action_outcome"
             self.hooks.outcome(order.shown())
@@ -158,7 +166,7 @@ class FastBot:
 
     def _close(self, ended: FastGameData) -> EndedGame:
         account, desk = self.account, self.desk
-        if desk.book.orders:
+        if any(not order.kind.is_side_game for order in desk.book.orders):
             self.refusals.refuse("an action is undecided at the end of its game")
         finished = EndedGame(
             ended.game_id, ended.server_seed, ended.rug_tick, ended.rug_price, ended.prices,
@@ -250,7 +258,8 @@ class FastBot:
 
     def placed(self, order: Order, bet: OpenSidebet, cash: int, lots: Sequence[Lot]) -> None:
         """Take the statement of our account that shows the sidebet of *order*."""
-        if len(self.desk.book.undecided) > 1:
+        # A statement with the new sidebet cannot be the effect of a stake in a round.
+        if sum(not one.kind.is_side_game for one in self.desk.book.undecided) > 1:
             self.refusals.refuse("a sidebet is undecided together with another action")
         order.state, order.proof, order.booked = ActionState.CONFIRMED, Proof.UPDATE, True
         order.paid = bet.amount

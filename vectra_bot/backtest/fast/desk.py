@@ -15,7 +15,7 @@ from vectra_bot.actions.exits import ExitPlan
 from vectra_bot.actions.limits import LEAST, MOST
 from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.backtest.fast.exits import FastExits
-from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, Order, Owner, Refusals
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
@@ -30,6 +30,8 @@ _PLAYED = (
     ActionType.SIDEBET,
     ActionType.SHORT_OPEN,
     ActionType.SHORT_CLOSE,
+    ActionType.BBC_PREDICT,
+    ActionType.CANDLEFLIP_BET,
 )
 
 
@@ -144,6 +146,9 @@ class FastDesk:
         order = self.make(kind, button)
         order.amount, order.percentage = ask.amount, ask.percentage
         order.leverage, order.plan = ask.leverage, plan
+        if kind.is_side_game:
+            order.choice = ask.choice
+            order.round_id = None if ask.round is None else ask.round.round_id
         order.unverified = kind.is_unverified or ask.leverage > 1
         if kind is ActionType.SELL:
             order.unverified = self.account.leveraged
@@ -214,9 +219,11 @@ class FastDesk:
         self.count += 1
         return Order(self.owner, self.count, kind, self.game.game_id, button)
 
-    def ask_round(self, kind: ActionType, *_: object) -> PlayerAction:
-        """Give the block to the engine: side games are not played here."""
-        self.refusals.refuse(f"the strategy asks for {kind.value}")
+    def ask_round(
+        self, kind: ActionType, choice: str, amount: int, round_id: str | None, submit: Submit
+    ) -> PlayerAction:
+        """Give the block to the one with rounds: a block without has none."""
+        self.refusals.refuse(PLAYS_ROUNDS)
 
     def adjust(
         self, kind: ActionType, button: str, wanted: int, percentage: int | None = None

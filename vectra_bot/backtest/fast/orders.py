@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from attrs import define, fields
 
@@ -23,6 +23,9 @@ from vectra_bot.models import (
     PlayerAction,
     Proof,
 )
+
+PLAYS_ROUNDS: Final = "the strategy plays side games"
+"""Reason of a block without rounds; the block with rounds then plays it."""
 
 
 class NeedsEngine(BaseException):
@@ -70,6 +73,8 @@ class Order:
         price: at which it was executed, None if no evidence states it.
         reason: why it was denied or rejected.
         arrives_ns: when it reaches the venue.
+        choice: what a stake in a round is on.
+        round_id: the round.
     """
 
     owner: Owner
@@ -91,6 +96,8 @@ class Order:
     price: float | None = None
     reason: str = ""
     arrives_ns: int = 0
+    choice: str | None = None
+    round_id: str | None = None
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -137,7 +144,7 @@ def _outcome(order: Order, state: ActionState) -> ActionOutcome | None:
             executed_amount=None if paid is None else to_sol(paid),
             server_request_id=order.ack_id,
         )
-    if not state.is_terminal:
+    if not state.is_terminal or state is ActionState.UNRESOLVED:
         return None
     return ActionOutcome(
         False, error=state.value, error_reason=order.reason, server_request_id=order.ack_id
@@ -166,8 +173,8 @@ _FIELDS: dict[str, Callable[[Order, ActionState], Any]] = {
     "mode": lambda *_: Mode.PAPER,
     "actor": lambda order, _: order.actor,
     "leverage": lambda order, _: order.leverage,
-    "choice": lambda *_: None,
-    "round_id": lambda *_: None,
+    "choice": lambda order, _: order.choice,
+    "round_id": lambda order, _: order.round_id,
     "unverified": lambda order, _: order.unverified,
     "proof": lambda order, state: order.proof if state.is_terminal else None,
 }

@@ -5,15 +5,19 @@ Imports game, kernel, report (bets) and backtest.games.
 
 from __future__ import annotations
 
-from attrs import define
+from collections.abc import Mapping
+
+from attrs import define, field
 
 from vectra_bot.backtest.fast.chunks import FastGameData
 from vectra_bot.backtest.fast.orders import Order
 from vectra_bot.backtest.games import Games
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.sidegames import SideGame
 from vectra_bot.kernel.batch import GameBatch
 from vectra_bot.models import ActionState, ActionType
+from vectra_bot.report.luck import Bet
 from vectra_bot.report.session import sidebet
 
 _ENTRIES = frozenset(kind for kind in ActionType if kind.is_entry)
@@ -29,6 +33,7 @@ class Holdings:
     """
 
     table: Games
+    side_games: Mapping[ActionType, SideGame] = field(factory=dict)
     row: int = 0
     _game: FastGameData | None = None
     _counted: int = -1
@@ -58,12 +63,14 @@ class Holdings:
 
     def change(self, tick: int, until: int, account: Account) -> None:
         """Count the ticks to *tick* and the expectation until *until*; *account* is held from now on."""
-        if self._is_open:
+        if (
+            self._is_open and until > self._counted
+        ):  # else nothing is to count, also after the last game
             self._count(tick, until)
         self._counted = tick
         lots, bet = account.lots, account.sidebet
         short = account.short
-        self._is_open = bool(lots) or bet is not None or short is not None
+        self._is_open = bool(lots or account.stakes) or bet is not None or short is not None
         self._at_risk = self._qty = 0
         self._leveraged = False
         for lot in lots:
@@ -76,6 +83,8 @@ class Holdings:
             self._at_risk += to_lamports(bet.amount)
         if short is not None:
             self._at_risk += to_lamports(short.stake)
+        if account.stakes:
+            self._at_risk += account.staked
 
     def _count(self, tick: int, until: int) -> None:
         game, counted = self._game, self._counted
@@ -94,7 +103,7 @@ class Holdings:
 
     def flush(self) -> None:
         """Add the sums to the row of the running game, after the last game to its row."""
-        table, row = self.table, self._row
+        table, row = self.table, self._row()
         if self._ticks:
             table.exposure_ticks[row] += self._ticks
             table.exposure_lamport_ticks[row] += self._lamport_ticks
@@ -118,33 +127,57 @@ class Holdings:
         table.ticks += game.rug_tick
         self.row = row + 1
 
-    def completed(self, order: Order) -> None:
-        """Count a completed action."""
+    def carry(self, account: Account) -> None:
+        """Begin a game with what *account* holds from an earlier one: stakes in rounds."""
+        self.change(-1, -1, account)
+
+    def end_ticks(self) -> None:
+        """Count the ticks up to the last: what changes after it, and before the next game, counts none."""
+        if self._is_open and self._game is not None:
+            last = self._game.rug_tick - 1
+            self._count(last, last)
+        self._counted = -1
+
+    def completed(self, order: Order, *, ended: bool) -> None:
+        """Count a completed action in its game; *ended*: the one before the running game.
+
+        What the law expects counts in the running game, as in a session.
+        """
         state, kind = order.state, order.kind
-        if state is ActionState.CONFIRMED:
-            self._confirmed += 1
-            if kind in _ENTRIES:
-                self._entered(kind, order.amount or 0)
+        if state is not ActionState.CONFIRMED:
+            self.table.actions[state.value] += 1
+            if state is ActionState.DENIED:
+                self.table.deny(self._row(ended=ended), order.reason)
             return
-        table, row = self.table, self._row
-        table.actions[state.value] += 1
-        if state is ActionState.DENIED:
-            table.deny(row, order.reason)
-
-    def _entered(self, kind: ActionType, stake: int) -> None:
-        self._stake += stake
-        if kind is not ActionType.SIDEBET:
+        self._confirmed += 1
+        if kind is ActionType.BUY and not ended:
+            self._stake += order.amount or 0
             self._entries += 1
-            if kind is ActionType.SHORT_OPEN:
-                self.table.unknown.add("shorts")
-            return
-        bet = sidebet(stake)
-        self.table.bets[self._row] += 1
-        self.table.placed[bet] += 1
-        self._expected += bet.expected
-        self._variance += bet.variance
+        elif kind in _ENTRIES:
+            self._entered(order, order.amount or 0, self._row(ended=ended))
 
-    @property
-    def _row(self) -> int:
-        """The row of the running game; after the last one its row."""
-        return min(self.row, len(self.table) - 1)
+    def _entered(self, order: Order, stake: int, row: int) -> None:
+        table, kind = self.table, order.kind
+        table.stake[row] += stake
+        if kind is not ActionType.SIDEBET and not kind.is_side_game:
+            table.entries[row] += 1
+            if kind is ActionType.SHORT_OPEN:
+                table.unknown.add("shorts")
+            return
+        bet = self._bet(order, stake)
+        table.bets[row] += 1
+        table.placed[bet] += 1
+        if self.row < len(table):
+            self._expected += bet.expected
+            self._variance += bet.variance
+
+    def _bet(self, order: Order, stake: int) -> Bet:
+        """Return the bet that *order* has placed for *stake* lamports."""
+        if order.kind is ActionType.SIDEBET:
+            return sidebet(stake)
+        game, choice = self.side_games[order.kind], order.choice or ""
+        return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))
+
+    def _row(self, *, ended: bool = False) -> int:
+        """Return the row of the running game, or of the one that *ended* before it."""
+        return min(self.row - ended, len(self.table) - 1)

@@ -16,7 +16,7 @@ from attrs import define
 from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.interface import Amount, Whole, lamports_of
 from vectra_bot.backtest.fast.desk import FastDesk
-from vectra_bot.backtest.fast.orders import Refusals
+from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, Refusals
 from vectra_bot.engine.effects import EngineActions
 from vectra_bot.errors import VectraError
 from vectra_bot.game import rules
@@ -266,7 +266,7 @@ class FastActions(EngineActions):
 
 
 class NoRounds(SideGamesView):
-    """Side games, which the fast driver does not play."""
+    """Side games in a block without rounds: whoever looks at them gives the block to one that has them."""
 
     __slots__ = ("_refusals",)
 
@@ -278,7 +278,7 @@ class NoRounds(SideGamesView):
         if name.startswith("_"):
             return object.__getattribute__(self, name)
         refusals: Refusals = object.__getattribute__(self, "_refusals")
-        return refusals.refuse("the strategy plays side games")
+        return refusals.refuse(PLAYS_ROUNDS)
 
 
 @define(eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from attrs import define, field, frozen
@@ -19,7 +19,6 @@ from vectra_bot.exchange.accounts import BookEntry, Coin, VenueAccount
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Market
-from vectra_bot.exchange.outlet import Outlet
 from vectra_bot.exchange.schedule import Schedule
 from vectra_bot.game.fair import server_seed_hash
 from vectra_bot.game.ledger import BadAmount, Ledger, LedgerError
@@ -33,6 +32,12 @@ ROLL_S = 3
 PAUSE_S = 5
 MAX_STAKES = 5_000
 _STAGGER_S = 3
+
+
+class Announces(Protocol):
+    """Where statements about rounds go: the exchange's outlet, or the fast driver's board."""
+
+    def announce(self, name: str, payload: Any) -> None: ...
 
 
 class RoundClosed(LedgerError):
@@ -100,7 +105,7 @@ class SideGames:
         config: ExchangeConfig,
         identities: Identities,
         schedule: Schedule,
-        outlet: Outlet,
+        outlet: Announces,
         *,
         market: Market,
         on_settled: Callable[[RoundStake], None],
