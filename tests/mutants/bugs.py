@@ -1568,6 +1568,11 @@ _EXITS = [
             "else 0.0",
         ),
         (
+            "highest-begins-with-an-earlier-position",
+            "        if self.plan.trailing_stop is None:\n            self._missing = _NOWHERE\n",
+            "",
+        ),
+        (
             "highest-of-looks-alone",
             "        self._see(game.tick)\n        return",
             "        return",
