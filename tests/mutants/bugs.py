@@ -60,6 +60,9 @@ MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 ALERTS = "tests/alerts/test_book.py"
 SIGNALS = "tests/analysis/signals/test_signals.py"
+GIVEN = "tests/backtest/test_given.py"
+GIVEN_PARITY = "tests/backtest/test_given_parity.py"
+SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
 
 
 @frozen
@@ -1536,6 +1539,33 @@ _LIVE = [
     ),
 ]
 
+_GIVEN_GAMES = [
+    *_bugs(
+        "backtest/asked/given.py",
+        (GIVEN,),
+        ("cut-off-game-as-a-rug", "not in (None, len(prices))", "in ()"),
+    ),
+    *_bugs(
+        "backtest/fast/chunks.py",
+        (GIVEN_PARITY,),
+        ("rug-price-of-no-law", "if not 0 < game.rug_price <= prices[-1]", "if not prices[-1]"),
+    ),
+    *_bugs(
+        "backtest/sweep/chunks.py",
+        (SWEEP_GIVEN,),
+        (
+            "chunk-of-other-games",
+            "self.parameters + self.terms + self.given",
+            "self.parameters + self.terms",
+        ),
+    ),
+    *_bugs(
+        "backtest/sweep/work.py",
+        (SWEEP_GIVEN,),
+        ("other-games-in-a-worker", "if digest_of_games(found) != given:", "if not found:"),
+    ),
+]
+
 BUGS = (
     *_LIVE,
     *_MONEY,
@@ -1555,4 +1585,5 @@ BUGS = (
     *_MORE_DISK,
     *_MORE_ORDER,
     *_MORE_WIRE,
+    *_GIVEN_GAMES,
 )
