@@ -1,11 +1,13 @@
 """The fast driver, the engine and the exchange's books compared: the same fills and money, to the lamport.
 
     python benchmarks/parity.py --games 10000 --json
+    python benchmarks/parity.py --from recorded_prices.jsonl.gz --crowd-games 0 --json
 
 Every bundled strategy, and one with many stakes in side games, plays the same games by both drivers, at each
-latency: each fill (tick, kind, lamports, tokens, price), every column of the table, the totals, and the cash at
-the end of each block by the exchange's own books. With a crowd (`--crowd-games`) the engine plays both times, and `engine` says so; then its account
-is compared with the books. `different` counts what differs, `first` is the first difference with both values.
+latency: each fill (tick, kind, lamports, tokens, price), every column of the table, the totals, and the cash
+at the end of each block by the exchange's own books. With a crowd (`--crowd-games`) the engine plays both
+times, and `engine` says so; then its account is compared with the books. `different` counts what differs,
+`first` is the first difference with both values.
 """
 
 from __future__ import annotations
@@ -17,18 +19,20 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from attrs import evolve
 
+from vectra_bot.backtest.asked.given import asked_games
 from vectra_bot.backtest.event import EngineBlock
 from vectra_bot.backtest.fast import NeedsEngine
 from vectra_bot.backtest.fast.block import FastBlock
 from vectra_bot.backtest.fast.rounds_block import RoundsBlock
 from vectra_bot.backtest.games import COLUMNS, FillRow, Games
-from vectra_bot.backtest.play import PlayConfig
+from vectra_bot.backtest.play import GivenGame, PlayConfig
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.loading import resolve_strategy, strategy_names
 
@@ -42,6 +46,12 @@ ROUNDED = ("expected", "variance")  # sums of doubles, added in another order
 TOTALS = ("denials", "actions", "placed", "unknown", "fills", "ticks", "capped")
 
 
+@cache
+def games_of(source: str | None) -> tuple[GivenGame, ...]:
+    """Return the games of ``--from``; none without it."""
+    return asked_games(source, None)[0]
+
+
 class Task(NamedTuple):
     """A block to compare."""
 
@@ -51,6 +61,7 @@ class Task(NamedTuple):
     first: int
     games: int
     seed: int
+    source: str | None = None
 
     def config(self) -> PlayConfig:
         return PlayConfig(
@@ -60,6 +71,7 @@ class Task(NamedTuple):
             first=self.first,
             latency_ms=self.latency_ms,
             exchange=ExchangeOptions(crowd=self.crowd, countdown_step=COUNTDOWN_MS),
+            given=games_of(self.source)[self.first : self.first + self.games],
         )
 
 
@@ -128,7 +140,15 @@ def differences(
 def tasks(options: argparse.Namespace) -> list[Task]:
     """Return the blocks to compare, the parts of all rows mixed."""
     return [
-        Task(strategy, latency_ms, crowd, first, min(options.block, games - first), options.seed)
+        Task(
+            strategy,
+            latency_ms,
+            crowd,
+            first,
+            min(options.block, games - first),
+            options.seed,
+            options.source,
+        )
         for crowd, games in ((0, options.games), (CROWD, options.crowd_games))
         for first in range(0, games, options.block)
         for strategy in options.strategy or [*sorted(strategy_names()), SIDE_GAMES]
@@ -181,7 +201,14 @@ def main() -> int:
     parser.add_argument("--block", type=int, default=BLOCK, help="games of a block")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--from", dest="source", help="games of a file or store, not of the seed")
     options = parser.parse_args()
+    if options.source is not None:
+        count = len(games_of(options.source))
+        options.games, options.crowd_games = (
+            min(options.games, count),
+            min(options.crowd_games, count),
+        )
     result = measured(options)
     if options.json:
         print(json.dumps(result))

@@ -113,6 +113,39 @@ def test_a_strategy_that_raises_has_its_traceback(
     assert f"\nerror: {what}" in trace
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["backtest"],
+        ["compare", "--set", "target=1.2", "--set", "target=2"],
+        ["sweep", "--range", "target=1.2,2", "--jobs", "1"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_games_of_a_file_are_played_by_the_fast_driver(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Recorded prices without a seed: played all, by the fast driver; what cannot be played is counted."""
+    monkeypatch.chdir(tmp_path)
+    live = [1.0, *(1 + tick / 100 for tick in range(1, 40))]
+    rows = [{"game_id": f"g{n}", "prices": live[: 30 + n], "rug_price": 0.02} for n in range(3)]
+    rows.append({"game_id": "hole", "prices": [1.0, None], "rug_price": 0.02})
+    Path("games.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    name, *options = command
+
+    assert main([name, "take-profit", "--from", "games.jsonl", "--json", *options]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["games"] == 3
+    assert found["unplayable"] == {"a recorded price is missing": 1}
+    played = [one["played"] for one in (found["variants"] if name == "compare" else [found])]
+    assert {one["engine"] for one in played} == {"fast"}
+    assert not any(one["why"] for one in played)
+
+
 def test_the_variant_that_raises_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,6 +63,9 @@ SIGNALS = "tests/analysis/signals/test_signals.py"
 EXITS = "tests/actions/test_exits.py"
 TRAILING = "tests/backtest/test_trailing.py"
 TAMPERING = "tests/engine/test_tampering.py"
+GIVEN = "tests/backtest/test_given.py"
+GIVEN_PARITY = "tests/backtest/test_given_parity.py"
+SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
 
 
 @frozen
@@ -108,8 +111,8 @@ _MONEY = [
         ),
         (
             "ledger-valid-bet-late",
-            "if tick - lot.tick >= rules.VALID_BET_TICKS]",
-            "if tick - lot.tick > rules.VALID_BET_TICKS]",
+            "if tick - lot.tick >= rules.VALID_BET_TICKS:",
+            "if tick - lot.tick > rules.VALID_BET_TICKS:",
         ),
         (
             "ledger-two-sidebets",
@@ -1585,6 +1588,33 @@ _EXITS = [
     ),
 ]
 
+_GIVEN_GAMES = [
+    *_bugs(
+        "backtest/asked/given.py",
+        (GIVEN,),
+        ("cut-off-game-as-a-rug", "not in (None, len(prices))", "in ()"),
+    ),
+    *_bugs(
+        "backtest/fast/chunks.py",
+        (GIVEN_PARITY,),
+        ("rug-price-of-no-law", "if not 0 < game.rug_price <= prices[-1]", "if not prices[-1]"),
+    ),
+    *_bugs(
+        "backtest/sweep/chunks.py",
+        (SWEEP_GIVEN,),
+        (
+            "chunk-of-other-games",
+            "self.parameters + self.terms + self.given",
+            "self.parameters + self.terms",
+        ),
+    ),
+    *_bugs(
+        "backtest/sweep/work.py",
+        (SWEEP_GIVEN,),
+        ("other-games-in-a-worker", "if digest_of_games(found) != given:", "if not found:"),
+    ),
+]
+
 BUGS = (
     *_EXITS,
     *_LIVE,
@@ -1605,4 +1635,5 @@ BUGS = (
     *_MORE_DISK,
     *_MORE_ORDER,
     *_MORE_WIRE,
+    *_GIVEN_GAMES,
 )

@@ -174,8 +174,6 @@ class Account:
     @property
     def staked(self) -> int:
         """Return the lamports of cash staked in rounds of side games."""
-        if not self.stakes:
-            return 0
         return sum(to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())
 
     @property
@@ -217,9 +215,8 @@ class Account:
         self.short = None
         self._stated_qty = 0
         # What was changed just before may still be stated or explained, by its cash alone.
-        if self._unexplained:
-            fresh = [c for c in self._unexplained if self.now_ns - c.update.recv_ns < PENDING_NS]
-            self._unexplained = deque((attrs.evolve(c, delta_qty=0) for c in fresh), MAX_PENDING)
+        fresh = [c for c in self._unexplained if self.now_ns - c.update.recv_ns < PENDING_NS]
+        self._unexplained = deque((attrs.evolve(c, delta_qty=0) for c in fresh), MAX_PENDING)
         if self._pending:
             self._pending = deque(
                 (attrs.evolve(e, delta_qty=0) for e in self._pending), MAX_PENDING

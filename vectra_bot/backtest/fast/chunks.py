@@ -92,8 +92,8 @@ class Chunk:
             for at in range(len(self.games)):
                 own, start = self.games.prices_of(at), self.start(at)
                 np.minimum.accumulate(own, out=lows[start : start + len(own)])
-            mean, variance = returns(prices, lows)
-            self._sums = _running(mean * prices), _running(variance * prices**2)
+            mean, variance = gains(prices, lows)
+            self._sums = _running(mean), _running(variance)
         return self._sums
 
 
@@ -104,19 +104,26 @@ def _running(values: Floats) -> Floats:
     return sums
 
 
-def returns(prices: Floats, lows: Floats) -> tuple[Floats, Floats]:
-    """Return ``fair.expected_return`` and ``fair.return_variance`` at many prices at once.
+def gains(prices: Floats, lows: Floats) -> tuple[Floats, Floats]:
+    """Return mean and variance of what one unit gains over the next tick, at many prices at once.
 
-    The mean is that of a low of 0 and what the rug adds; the mean square is linear in the price up to the
-    price from which the law has no god candle and no more noise, and constant above.
+    These are ``fair.expected_return`` times the price, and ``fair.return_variance`` times its square. Without
+    the rug the mean return is constant, and the mean square linear in the price, up to the price from which
+    the law has no god candle and no more noise; above it both are constant.
     """
     top = rules.GOD_CANDLE_MAX_PRICE
-    god, at_rug = prices <= top, fair.rug_price(1.0) * lows / prices
-    without = np.where(god, fair.expected_return(1.0, 0.0), fair.expected_return(2 * top, 0.0))
-    mean = without + rules.RUG_CHANCE * at_rug
+    at_rug = fair.rug_price(1.0) * lows
     low, high = _square(_NEAR_ZERO), _square(top)
-    square = np.where(god, low + (high - low) / top * prices, _square(2 * top))
-    return mean, square + rules.RUG_CHANCE * (at_rug - 1) ** 2 - mean**2
+    share, square = fair.expected_return(1.0, 0.0), low + (high - low) / top * prices
+    above = prices > top
+    if above.any():
+        share = np.where(above, fair.expected_return(2 * top, 0.0), share)
+        square[above] = _square(2 * top)
+    mean = share * prices + rules.RUG_CHANCE * at_rug
+    square *= prices * prices
+    square += rules.RUG_CHANCE * (at_rug - prices) ** 2
+    square -= mean * mean
+    return mean, square
 
 
 def _square(price: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import define
 
 from vectra_bot.backtest.fast.orders import Order
-from vectra_bot.exchange.accounts import Books, VenueAccount
+from vectra_bot.exchange.accounts import BookEntry, Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge
 from vectra_bot.exchange.features.levels import gain
@@ -95,10 +95,10 @@ class FastVenue:
         return [deal.fill for deal in deals]
 
     def trade(self, order: Order) -> Fill | None:
-        """Execute a buy or a sale that needs no more than our ledger; None if it is not one, or fails.
+        """Execute a buy or a sale that needs no more than ledger and books; None if it is not one, or fails.
 
-        What the market does besides is not seen in the fast driver: entries of the books, the public stream,
-        rows of the leaderboard, and what counts for a Golden Hour.
+        What the market does besides is not seen in the fast driver: the public stream, rows of the
+        leaderboard, and what counts for a Golden Hour.
         """
         market, account, ledger = self.market, self.account, self.ledger
         if order.leverage > 1 or ledger.leveraged or not market.open:
@@ -106,8 +106,10 @@ class FastVenue:
         try:
             if order.kind is ActionType.BUY:
                 fill = ledger.buy(order.amount or 0, market.price, market.tick)
+                self.books.post(account, BookEntry.BUY, -fill.amount, -fill.bonus)
             elif order.kind is ActionType.SELL:
                 fill = ledger.sell(order.percentage or 0, market.price, market.tick)
+                self.books.post(account, BookEntry.SELL, fill.amount, fill.bonus)
             else:
                 return None
         except LedgerError:
