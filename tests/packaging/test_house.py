@@ -23,6 +23,7 @@ MANY_MODULES = {"cli": "one module for each command"}
 LONG_MODULES: dict[str, str] = {}
 ONE_CHILD = {
     "AccountView": "the fast driver's view, for the same strategies",
+    "DeclaredExits": "as AccountView: the fast driver skips ticks, and looks at their prices later",
     "EngineActions": "as AccountView",
     "GameTick": "as AccountView",
     "GameView": "as AccountView",
