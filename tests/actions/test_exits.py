@@ -75,8 +75,8 @@ def test_a_later_plan_replaces_what_it_declares() -> None:
     assert first.merged(trailing).merged(second).trailing_stop == 0.8
     assert trailing.merged(ExitPlan(trailing_stop=0.9)) == ExitPlan(trailing_stop=0.9)
     exits = DeclaredExits()
-    exits.declare(first)
-    exits.declare(ExitPlan())
+    exits.declare(first, [])
+    exits.declare(ExitPlan(), [])
     exits.tries = 2
     assert (exits.plan, exits.tries) == (first, 2)
     exits.clear()
@@ -121,15 +121,15 @@ def looks(exits: DeclaredExits, account: Account, *prices: float) -> list[bool]:
 
 
 def test_a_trailing_stop_follows_the_highest_value_since_the_entry() -> None:
-    """At its share of the highest, or below; the first tick looked at is the first that counts."""
+    """At its share of the highest, or below; the price of the entry is the first that counts."""
     exits = DeclaredExits(ExitPlan(trailing_stop=0.75))
     account = Account(lots=[Lot(10**9, 2 * 10**9, 1, 2.0)])
 
     assert looks(exits, account, 1.0, 2.0, 1.51, 4.0, 3.01, 3.0) == [False] * 5 + [True]
     assert looks(exits, account, 3.01, 2.99) == [False, True]
     exits.clear()
-    exits.declare(ExitPlan(trailing_stop=0.75))
-    assert looks(exits, account, 2.0, 1.6, 1.5) == [False, False, True]
+    exits.declare(ExitPlan(trailing_stop=0.75), account.lots)
+    assert looks(exits, account, 1.51, 1.5) == [False, True]
 
 
 def test_a_later_buy_neither_sells_nor_moves_a_trailing_stop() -> None:
@@ -139,9 +139,9 @@ def test_a_later_buy_neither_sells_nor_moves_a_trailing_stop() -> None:
     assert looks(exits, account, 2.0, 1.75) == [False, False]
 
     account.lots.append(Lot(10**9, 1_750_000_000, 3, 1.75))
-    exits.declare(ExitPlan(take_profit=9))
+    exits.declare(ExitPlan(take_profit=9), account.lots)
     assert looks(exits, account, 1.75, 1.51, 1.5) == [False, False, True]
-    exits.declare(ExitPlan(trailing_stop=0.5))  # another share, the same highest
+    exits.declare(ExitPlan(trailing_stop=0.5), account.lots)  # another share, the same highest
     assert looks(exits, account, 1.01, 1.0) == [False, True]
 
 
@@ -161,7 +161,7 @@ def test_a_trailing_stop_begins_with_the_buy_that_declares_it() -> None:
     account = Account(lots=[Lot(10**9, 10**9, 1, 1.0)])
     assert looks(exits, account, 8.0, 3.0) == [False, False]
 
-    exits.declare(ExitPlan(trailing_stop=0.5))
+    exits.declare(ExitPlan(trailing_stop=0.5), account.lots)
     assert looks(exits, account, 3.0, 1.6, 1.5) == [False, False, True]
 
 

@@ -47,7 +47,7 @@ def test_an_exit_is_due_at_its_mark(
         account.lots += [Lot(10**9, 10**9, 1, 1.0), Lot(10**9, 10**9, 4, 1.0)]
     for high, low, most, share in declared:
         plan = ExitPlan(take_profit=high, stop_loss=low, max_ticks=most, trailing_stop=share)
-        exits.declare(plan)
+        exits.declare(plan, account.lots)
     high, low, most, share = (
         next((plan[n] for plan in reversed(declared) if plan[n] is not None), None)
         for n in range(4)
@@ -58,7 +58,7 @@ def test_an_exit_is_due_at_its_mark(
         (high is not None and price >= high)
         or (low is not None and price <= low)
         or (most is not None and tick >= 1 + most)
-        or (share is not None and price <= share * max(before, price))
+        or (share is not None and price <= share * max(before, price, 1.0))
     )
     game: Any = SimpleNamespace(price=price, tick=tick)
 

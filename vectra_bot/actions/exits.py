@@ -1,6 +1,6 @@
 """Declared exits: take profit, stops and time exit given with a buy and executed by the engine.
 
-A trailing stop compares the value over cost with its highest at the ticks since the entry. What is
+A trailing stop compares the value over cost with its highest since the entry, the entry included. What is
 remembered is the highest price, and the highest is what the position held now would be worth over its cost
 at that price. While the position stays the same that is the same double, because the value never falls where
 the price rises. A later buy or a partial sale changes the cost and with it both sides of the comparison:
@@ -10,6 +10,7 @@ without leverage it neither sells by itself nor moves the price at which the sto
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,7 @@ from attrs import define, frozen
 
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game.account import Account
+from vectra_bot.game.lots import Lot
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import multiple, multiples
 from vectra_bot.params import exact, floor_to
@@ -142,17 +144,20 @@ class DeclaredExits:
     """The exits declared for the whole position; a later buy's declarations replace earlier ones.
 
     Attributes:
-        highest: the highest price at the ticks since a buy first declared a trailing stop, 0 before.
+        highest: the highest price since a buy first declared a trailing stop, its own included; 0 before.
     """
 
     plan: ExitPlan = NO_EXITS
     tries: int = 0
     highest: float = 0.0
 
-    def declare(self, plan: ExitPlan) -> None:
-        """Add what a buy declared."""
-        if plan != NO_EXITS:
-            self.plan = self.plan.merged(plan)
+    def declare(self, plan: ExitPlan, lots: Sequence[Lot]) -> None:
+        """Add what a buy declared, whose lot is the last of *lots*."""
+        if plan == NO_EXITS:
+            return
+        self.plan = self.plan.merged(plan)
+        if self.plan.trailing_stop is not None and lots:
+            self.highest = max(self.highest, lots[-1].price)
 
     def clear(self) -> None:
         """Remove the exits: the game is over or the position was closed."""

@@ -110,8 +110,8 @@ class BotActionInterface(BareView, ABC):
                 or 1 % (5); the liquidation is recorded as an external action.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
             stop_loss: sell everything when value over cost falls to this, below 1, e.g. 0.7.
-            trailing_stop: sell everything when value over cost falls to this share of its highest at the
-                ticks after the entry, below 1, e.g. 0.8.
+            trailing_stop: sell everything when value over cost falls to this share of its highest since the
+                entry, below 1, e.g. 0.8.
             max_ticks: sell everything this many ticks after the entry.
 
         Returns:

@@ -473,7 +473,7 @@ class Engine:
             case Stated():
                 self._on_stated(note)
             case Booked():
-                self._desk.exits.declare(note.plan)
+                self._desk.exits.declare(note.plan, self.account.lots)
             case Settled(settled=end):
                 self._episode.open_at_rug |= note.at_rug
                 self.counts.update(settlements=1, bets_won=end.won, bets_pnl=to_lamports(end.pnl))

@@ -212,7 +212,7 @@ class FastBot:
         order.state, order.proof = ActionState.CONFIRMED, Proof.TRADE
         if order.kind is ActionType.BUY:
             if order.plan is not NO_EXITS:
-                self.desk.exits.declare(order.plan)
+                self.desk.exits.declare(order.plan, lots)
         elif order.kind is ActionType.SHORT_OPEN:
             stake = to_sol(fill.amount)
             self.account.short = ShortView(

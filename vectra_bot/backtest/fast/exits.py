@@ -15,6 +15,7 @@ from attrs import define
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.backtest.fast.chunks import FastGameData
 from vectra_bot.game.account import Account
+from vectra_bot.game.lots import Lot
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import multiple
 from vectra_bot.kernel.exits import ExitScan
@@ -31,11 +32,11 @@ class FastExits(DeclaredExits):
     _missing: int = _NOWHERE
     _prices: Sequence[float] = ()
 
-    def declare(self, plan: ExitPlan) -> None:
-        """Add what a buy declared."""
+    def declare(self, plan: ExitPlan, lots: Sequence[Lot]) -> None:
+        """Add what a buy declared, whose lot is the last of *lots*."""
         if self.plan.trailing_stop is None:
             self._missing = _NOWHERE
-        super().declare(plan)
+        super().declare(plan, lots)
 
     def due(self, game: GameView, account: Account) -> bool:
         """Return whether the position should be sold now."""
