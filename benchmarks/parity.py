@@ -3,9 +3,10 @@
     python benchmarks/parity.py --games 10000 --json
 
 Every bundled strategy, and one with many stakes in side games, plays the same games by both drivers, at each
-latency: each fill (tick, kind, lamports, tokens, price), every column of the table, the totals, and the cash at
-the end of each block by the exchange's own books. With a crowd (`--crowd-games`) the engine plays both times, and `engine` says so; then its account
-is compared with the books. `different` counts what differs, `first` is the first difference with both values.
+latency: each fill (tick, kind, lamports, tokens, price), every column of the table, the totals, and the cash
+at the end of each block by the exchange's own books. With a crowd (`--crowd-games`) the engine plays both
+times, and `engine` says so; then its account is compared with the books. `different` counts what differs,
+`first` is the first difference with both values.
 """
 
 from __future__ import annotations

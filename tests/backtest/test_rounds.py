@@ -128,7 +128,7 @@ def test_any_script_with_stakes_is_played_the_same(
 
 
 class Quiet(Staking):
-    """Looks at no tick: rounds are seen at the steps of a game and of our own actions only."""
+    """Looks at no tick: rounds are seen at the steps of a game and of actions only."""
 
     on_game_tick = Strategy.on_game_tick
 
