@@ -14,6 +14,7 @@ from tests.backtest.test_parity import (
     AMOUNTS,
     BETS,
     BUYS,
+    SEEN,
     SELLS,
     SHORTS,
     TICKS,
@@ -59,7 +60,7 @@ class Staking(Scripted):
             call = getattr(self, name, None) or getattr(self.actions, name)
             action = call(**value) if isinstance(value, dict) else call(*value)
             outcome = action.outcome
-            self.seen.append((name, action.state, action.choice, action.round_id, outcome))
+            SEEN.append((name, action.state, action.choice, action.round_id, outcome))
 
     def on_game_end(self, game: Any, summary: Any) -> None:
         super().on_game_end(game, summary)
@@ -67,12 +68,12 @@ class Staking(Scripted):
 
     def on_action_submitted(self, action: Any) -> None:
         super().on_action_submitted(action)
-        self.seen.append((action.choice, action.round_id, action.unverified, action.button))
+        SEEN.append((action.choice, action.round_id, action.unverified, action.button))
         self.act("submitted", 0)
 
     def on_action_outcome(self, action: Any) -> None:
         self.note("outcome", action.action_type, action.state, action.actor, action.outcome)
-        self.seen.append((action.proof, action.choice, action.round_id, action.unverified))
+        SEEN.append((action.proof, action.choice, action.round_id, action.unverified))
         self.act(f"after {action.action_type.value}", 0)
 
     def oldest(self, amount: str) -> Any:
