@@ -21,16 +21,19 @@ GAMES = 3
 TOTALS = ("denials", "actions", "placed", "unknown", "fills", "ticks", "capped")
 
 
+SEEN: list[Any] = []
+"""What a script has seen. Not an attribute of the class: a strategy gets its own copies of those."""
+
+
 class Scripted(Strategy):
     """Does at each tick what its script says, and writes down all that it sees."""
 
     script: ClassVar[dict[tuple[str, int], list[tuple[str, Any]]]] = {}
-    seen: ClassVar[list[Any]] = []
 
     def note(self, what: str, *values: Any) -> None:
         account, position = self.account, self.position
         bet, short, actions = account.sidebet, account.short, self.actions
-        self.seen.append(
+        SEEN.append(
             (
                 what, *values, account.cash, account.pnl, position.qty, position.avg_cost,
                 position.entry_tick, position.liquidation_price, bet, short, actions.bet_amount,
@@ -43,7 +46,7 @@ class Scripted(Strategy):
             call = getattr(self.actions, name)
             action = call(**value) if isinstance(value, dict) else call(*value)
             outcome = action.outcome
-            self.seen.append((name, action.state, action.button, action.action_id, outcome))
+            SEEN.append((name, action.state, action.button, action.action_id, outcome))
 
     def on_phase(self, game: Any) -> None:
         self.note("phase", game.phase, game.tick, game.price, len(game.prices), game.rug_price)
@@ -124,14 +127,16 @@ def both(
     script: dict[Any, Any], strategy: type[Scripted] = Scripted, **options: Any
 ) -> tuple[Games, Games]:
     """Play a script by both drivers and compare what it saw, in order."""
-    strategy.script = script
+    Scripted.script = script
     found = []
     config = PlayConfig(source=resolve_strategy(strategy), **options)
     for engine in ("fast", "event"):
-        strategy.seen = []
+        SEEN.clear()
         games = play_config(evolve(config, engine=engine))
-        found.append((games, strategy.seen))
+        found.append((games, SEEN[:]))
     (fast, ours), (event, theirs) = found
+    assert ours
+    assert theirs
     if fast.played.engine == "fast":
         for mine, its in zip(ours, theirs, strict=False):
             assert mine == its

@@ -14,6 +14,7 @@ from tests.backtest.test_parity import (
     AMOUNTS,
     BETS,
     BUYS,
+    SEEN,
     SELLS,
     SHORTS,
     TICKS,
@@ -24,11 +25,19 @@ from tests.backtest.test_parity import (
 from vectra_bot import Strategy
 from vectra_bot.backtest import play
 from vectra_bot.backtest.fast.block import FastBlock
+from vectra_bot.backtest.fast.chunks import chunks_of
+from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.tally import Holdings
 from vectra_bot.backtest.fast.venue import FastVenue
+from vectra_bot.backtest.games import Games
 from vectra_bot.backtest.play import BACKTEST_LIMITS, PlayConfig
-from vectra_bot.exchange import ExchangeOptions
+from vectra_bot.exchange import ExchangeConfig, ExchangeOptions
+from vectra_bot.game.account import Account
+from vectra_bot.game.holdings import StakeView
+from vectra_bot.game.sidegames import bbc_game
 from vectra_bot.loading import resolve_strategy
-from vectra_bot.models import SideGameKind
+from vectra_bot.models import ActionState, ActionType, SideGameKind
+from vectra_bot.report.luck import Bet
 
 
 class Staking(Scripted):
@@ -59,7 +68,7 @@ class Staking(Scripted):
             call = getattr(self, name, None) or getattr(self.actions, name)
             action = call(**value) if isinstance(value, dict) else call(*value)
             outcome = action.outcome
-            self.seen.append((name, action.state, action.choice, action.round_id, outcome))
+            SEEN.append((name, action.state, action.choice, action.round_id, outcome))
 
     def on_game_end(self, game: Any, summary: Any) -> None:
         super().on_game_end(game, summary)
@@ -67,12 +76,12 @@ class Staking(Scripted):
 
     def on_action_submitted(self, action: Any) -> None:
         super().on_action_submitted(action)
-        self.seen.append((action.choice, action.round_id, action.unverified, action.button))
+        SEEN.append((action.choice, action.round_id, action.unverified, action.button))
         self.act("submitted", 0)
 
     def on_action_outcome(self, action: Any) -> None:
         self.note("outcome", action.action_type, action.state, action.actor, action.outcome)
-        self.seen.append((action.proof, action.choice, action.round_id, action.unverified))
+        SEEN.append((action.proof, action.choice, action.round_id, action.unverified))
         self.act(f"after {action.action_type.value}", 0)
 
     def oldest(self, amount: str) -> Any:
@@ -128,7 +137,7 @@ def test_any_script_with_stakes_is_played_the_same(
 
 
 class Quiet(Staking):
-    """Looks at no tick: rounds are seen at the steps of a game and of our own actions only."""
+    """Looks at no tick: rounds are seen at the steps of a game and of actions only."""
 
     on_game_tick = Strategy.on_game_tick
 
@@ -273,3 +282,40 @@ def test_a_strategy_that_looks_at_no_round_has_a_block_without() -> None:
 
 def config_of(strategy: str) -> PlayConfig:
     return PlayConfig(source=resolve_strategy(strategy), games=2, seed=7)
+
+
+def test_a_stake_from_an_earlier_game_counts_from_the_first_tick_of_the_next() -> None:
+    """It is at risk at each tick until its result, and at none between the games."""
+    table = Games.empty(2, seed=7, first=0)
+    holdings, account = Holdings(table), Account()
+    first, second = chunks_of(ExchangeConfig(seed=7), 2)
+    stake = StakeView(SideGameKind.BBC, "round", "BULL", Decimal("0.01"))
+    holdings.begin(first)
+    account.stakes[SideGameKind.BBC, "round"] = stake
+    holdings.change(first.rug_tick - 3, first.rug_tick - 3, account)
+    holdings.end_ticks()
+    holdings.change(-1, -1, account)
+    holdings.close(first, account)
+    holdings.begin(second)
+    holdings.carry(account)
+    account.stakes.clear()
+    holdings.change(4, 4, account)
+    holdings.flush()
+
+    assert table.exposure_ticks.tolist() == [2, 5]
+    assert table.exposure_lamport_ticks.tolist() == [20_000_000, 50_000_000]
+
+
+def test_a_stake_counts_in_the_game_in_which_it_was_asked_for() -> None:
+    """What the law expects of it counts when it is confirmed, as in a session."""
+    table = Games.empty(2, seed=7, first=0)
+    holdings = Holdings(table, {ActionType.BBC_PREDICT: bbc_game()}, row=1)
+    owner = Owner("session", "player", None, Refusals().refuse)
+    order = Order(owner, 1, ActionType.BBC_PREDICT, "game-0", "CRAB", 30, choice="CRAB")
+    order.state = ActionState.CONFIRMED
+    holdings.completed(order, ended=True)
+
+    assert table.bets.tolist() == [1, 0]
+    assert table.stake.tolist() == [30, 0]
+    assert table.expected.tolist() == pytest.approx([0, -2])
+    assert table.placed == {Bet(30, 420, 1 / 15): 1}

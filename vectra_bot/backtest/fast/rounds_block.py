@@ -123,7 +123,7 @@ class RoundsBot(FastBot):
         return order.amount in sums
 
     def stake_seen(self, order: Order, stake: RoundStake, cash: int) -> None:
-        """Take the event of our own stake."""
+        """Take the event that confirms our stake."""
         held = self.account.stakes.get(_key(stake))
         if held is not None:
             self.account.stakes[_key(stake)] = evolve(held, placed_ts=stake.placed_ms)

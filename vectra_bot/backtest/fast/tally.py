@@ -63,9 +63,7 @@ class Holdings:
 
     def change(self, tick: int, until: int, account: Account) -> None:
         """Count the ticks to *tick* and the expectation until *until*; *account* is held from now on."""
-        if (
-            self._is_open and until > self._counted
-        ):  # else nothing is to count, also after the last game
+        if self._is_open and until > self._counted:  # never after the last game
             self._count(tick, until)
         self._counted = tick
         lots, bet = account.lots, account.sidebet

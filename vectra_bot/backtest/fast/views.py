@@ -266,7 +266,7 @@ class FastActions(EngineActions):
 
 
 class NoRounds(SideGamesView):
-    """Side games in a block without rounds: whoever looks at them gives the block to one that has them."""
+    """Side games in a block without rounds: a look at them gives the block to one that has them."""
 
     __slots__ = ("_refusals",)
 
