@@ -36,8 +36,8 @@ def sweep(
     sets.
 
     Args:
-        strategy: a class, an entry-point name, or ``./file.py[:Class]``. A class that is not in a file, such as
-            a notebook's, is played by this process alone, and none of its chunks is kept.
+        strategy: a class, an entry-point name, or ``./file.py[:Class]``. A class that is not in a file, such
+            as a notebook's, is played by this process alone, and none of its chunks is kept.
         ranges: the parameters that vary, such as ``["target=1.1:3", "stake=0.01,0.02"]``; by default all that
             declare two bounds or choices.
         settings: parameters that do not vary.
