@@ -40,6 +40,15 @@ def test_two_processes_give_the_same_table(config: PlayConfig) -> None:
     assert {total for _, total in seen} == {40}
 
 
+def test_a_file_with_the_name_of_a_module_is_played_by_other_processes(tmp_path: Path) -> None:
+    """A process finds the strategy by its file, also where another module has taken its name."""
+    path = tmp_path / "json.py"
+    path.write_text(BUYER)
+    config = PlayConfig(source=resolve_strategy(str(path)), games=4, seed=7, block=2)
+
+    assert same(play_config(config), play_config(config, jobs=2))
+
+
 def test_a_stop_ends_after_the_running_game(config: PlayConfig) -> None:
     """The table has the games before the stop, equal to those of the whole backtest."""
     stop = StopFlag()

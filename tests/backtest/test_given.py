@@ -15,6 +15,7 @@ from vectra_bot.backtest.play import GivenGame
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.kernel.play import play_game
+from vectra_bot.testing import make_game
 
 SEED = Identities(5).server_seed(0)
 
@@ -86,6 +87,20 @@ def test_a_recording_that_is_cut_off_is_not_played_as_a_rug(
 
     assert [one.game_id for one in found.games] == ["g1"]
     assert found.unplayable == {why: 1}
+
+
+def test_recorded_prices_of_another_law_are_played(tmp_path: Path) -> None:
+    """A row without a usable seed has the prices that were seen, unless one is missing."""
+    seen = {"rugTick": 3, "rugPrice": 0.01, "prices": [1, 1.5, 1.25]}
+    of_future = {**seeded("20260101-a", "v9"), **seen}
+    unseeded = {**seeded("20260101-b"), **seen, "serverSeed": None}
+    cut = {**seeded("20260101-c", "v9"), **seen, "rugTick": 4}
+
+    found = given_games(written(tmp_path / "games.jsonl", of_future, unseeded, cut))
+
+    assert [one.game_id for one in found.games] == ["20260101-a", "20260101-b"]
+    assert {one.game for one in found.games} == {make_game([1, 1.5, 1.25], 0.01)}
+    assert found.unplayable == {"the seed is missing or the law's version is unknown": 1}
 
 
 def test_the_digest_of_games_is_that_of_all_that_is_played() -> None:

@@ -185,6 +185,36 @@ def test_a_class_of_a_module_is_swept(tmp_path: Path) -> None:
     assert sorted(row["stake"] for row in found.arrow().to_pylist()) == [0.01, 0.02]
 
 
+def test_a_class_that_is_not_in_a_file_is_swept_here(
+    games: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes what the same code in a file makes; nothing is kept of it, as its code may change."""
+    monkeypatch.chdir(games.parent)
+    stakes = ["0.01"]
+
+    class Mine(vectra_bot.Strategy):
+        entry: int = 3
+
+        def on_game_tick(self, tick: vectra_bot.models.GameTick, game: object) -> None:
+            if tick.tick == self.entry:
+                self.actions.buy(stakes[0])
+
+    options: dict[str, Any] = {"ranges": "entry=2,5", "source": str(games), "chunk": 2, "jobs": 2}
+    first = vectra_bot.sweep(Mine, **options)
+    stakes[0] = "0.02"
+    changed = vectra_bot.sweep(Mine, **options)
+
+    assert first.best is not None
+    assert changed.best is not None
+    assert changed.best.staked == 2 * first.best.staked > 0
+    assert chunks(first) == chunks(changed) == (6, 6, 0)
+    assert first.folder == ""
+    assert "nothing is kept" in dict(printed(first))["Folder"]
+    assert not list(games.parent.rglob("*.chunk"))
+    with pytest.raises(ConfigError, match=r"the source of Mine is not in a file"):
+        vectra_bot.sweep(Mine, backend="dask", **options)
+
+
 def test_an_option_that_is_not_known_is_refused() -> None:
     """The message names the nearest one."""
     wrong: Any = {"game": 5}

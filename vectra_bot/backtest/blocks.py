@@ -18,6 +18,8 @@ from typing import Any, Final
 from vectra_bot.backtest.games import Games
 from vectra_bot.backtest.play import PlayConfig, Progress, play_block
 from vectra_bot.errors import StrategyError
+from vectra_bot.loading import resolve_strategy
+from vectra_bot.loading.files import is_file_spec
 from vectra_bot.session.flags import StopFlag
 
 _LOOK_S: Final = 0.1
@@ -63,7 +65,10 @@ def _beside(
 ) -> Generator[Games, None, None]:
     total = sum(block.games for block in blocks)
     counts, ending = RawArray(c_int64, len(blocks)), RawValue(c_bool, False)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (counts, ending))
+    specs = tuple({block.source.spec for block in blocks})
+    pool = ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), _begin, (counts, ending, specs)
+    )
     try:
         waiting = [pool.submit(_play, number, block) for number, block in enumerate(blocks)]
         for playing in waiting:
@@ -84,10 +89,16 @@ def _beside(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(counts: Any, ending: Any) -> None:
-    """Prepare a process: signals are the first process's business."""
+def _begin(counts: Any, ending: Any, specs: Sequence[str]) -> None:
+    """Prepare a process: signals are the first process's business.
+
+    Strategies are loaded from their files: one whose file has the name of another module is not found by it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _shared.update(counts=counts, ending=ending)
+    for spec in specs:
+        if is_file_spec(spec):
+            resolve_strategy(spec)
 
 
 def _play(number: int, block: PlayConfig) -> Games:

@@ -1,8 +1,8 @@
 """Games of files to play a strategy on: seeded games, recorded prices, recordings of frames, a store.
 
-A game whose seed is known is computed from it, by its version of the law; one recorded without a seed has the
-prices that were seen, if none is missing. What cannot be played is counted by reason. Imports venues
-(captures) and wire.
+A game whose seed is known is computed from it, by its version of the law; one recorded without a seed, or by
+another law, has the prices that were seen, if none is missing. What cannot be played is counted by reason.
+Imports venues (captures) and wire.
 """
 
 from __future__ import annotations
@@ -140,18 +140,23 @@ def _add_rows(path: Path, found: GivenGames) -> bool:
 
 def _seeded(row: TextRow) -> FairGame | str:
     seed, version = _text(row, "serverSeed"), _text(row, "gameVersion")
-    if not seed or version not in rules.LAW_VERSIONS:
+    if seed and version in rules.LAW_VERSIONS:
+        return play_game(seed, _text(row, "id"), version)
+    recorded = _recorded(row, "rugPrice", "rugTick")
+    if isinstance(recorded, str):
         return "the seed is missing or the law's version is unknown"
-    return play_game(seed, _text(row, "id"), version)
+    return recorded
 
 
-def _recorded(row: TextRow) -> FairGame | str:
+def _recorded(
+    row: TextRow, rug_price_key: str = "rug_price", rug_tick_key: str = "rug_tick"
+) -> FairGame | str:
     prices = value_of(row.fields.get("prices"))
-    rug = value_of(row.fields.get("rug_price"))
+    rug = value_of(row.fields.get(rug_price_key))
     whole = isinstance(prices, list) and prices and all(_is_price(price) for price in prices)
     if not whole or len(prices) > rules.MAX_TICKS + 1 or prices[0] != rules.START_PRICE:
         return "a recorded price is missing"
-    if value_of(row.fields.get("rug_tick")) not in (None, len(prices)):
+    if value_of(row.fields.get(rug_tick_key)) not in (None, len(prices)):
         return "a recorded price is missing"
     if not _is_price(rug) and value_of(row.fields.get("complete")) is False:
         return "the recording ends before the rug"

@@ -1,6 +1,6 @@
 """``vectra_bot.sweep``: a sweep as a plain call, also in a notebook, and as one call with a config.
 
-Imports errors, loading, report (notebooks), session (options) and the room's other modules.
+Imports errors, report (notebooks), session (options) and the room's other modules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from vectra_bot.backtest.sweep.report import FINISHED, SweepReport, report_of
 from vectra_bot.backtest.sweep.runner import SweepPlan, SweepProgress, SweepRun, SweepStopped
 from vectra_bot.backtest.sweep.work import Workers
 from vectra_bot.errors import ConfigError
-from vectra_bot.loading import resolve_strategy
 from vectra_bot.session.config import config_of
 from vectra_bot.strategy import Strategy
 
@@ -37,8 +36,8 @@ def sweep(
     sets.
 
     Args:
-        strategy: an entry-point name, ``./file.py[:Class]``, or a class of a module, which other processes
-            import.
+        strategy: a class, an entry-point name, or ``./file.py[:Class]``. A class that is not in a file, such
+            as a notebook's, is played by this process alone, and none of its chunks is kept.
         ranges: the parameters that vary, such as ``["target=1.1:3", "stake=0.01,0.02"]``; by default all that
             declare two bounds or choices.
         settings: parameters that do not vary.
@@ -48,15 +47,13 @@ def sweep(
         Every set, the best first, and how much of the best is luck; ``report.df()`` has a row for each set.
 
     Raises:
-        ConfigError, UsageError: an option, range or parameter is wrong, the class is not in a file, or the
-            strategy refuses all sets.
+        ConfigError, UsageError: an option, range or parameter is wrong, or the strategy refuses all sets.
         UnknownNameError, InputError: the strategy, the games, joblib, Optuna or Dask is not there.
         StrategyError: the strategy raised; finished chunks are kept.
         StoreError: the folder is in use by another sweep, or cannot be written.
     """
-    spec = resolve_strategy(strategy).spec if isinstance(strategy, type) else strategy
     config = config_of(
-        SweepConfig, "sweep", options, strategy=spec, settings=settings or {}, ranges=ranges
+        SweepConfig, "sweep", options, strategy=strategy, settings=settings or {}, ranges=ranges
     )
     return run_sweep(config, _progress())
 
@@ -64,7 +61,11 @@ def sweep(
 def _progress() -> Callable[[SweepProgress], None]:
     """Return a function that shows progress in a notebook, if there is one."""
     show = notebook_progress()
-    return ignore_progress if show is no_progress else lambda at: show(at.games, at.games_total)
+    return (
+        ignore_progress
+        if show is no_progress
+        else lambda at: show(at.games - at.games_reused, at.games_total - at.games_reused)
+    )
 
 
 def ignore_progress(_: SweepProgress) -> None:
@@ -97,7 +98,8 @@ def run_sweep(
         StoreError: the folder is in use by another sweep, or cannot be written.
     """
     plan = SweepPlan.of(config)
-    workers = Workers(config.backend, config.processes, config.scheduler)
+    processes = 1 if plan.is_local else config.processes
+    workers = Workers(config.backend, processes, config.scheduler)
     with ChunkFolder(plan.folder) as folder:
         run = SweepRun(plan, folder, workers, progress)
         ended = FINISHED

@@ -21,6 +21,8 @@ from vectra_bot.exchange.config import path_of
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Refused, declared, like, option
 from vectra_bot.serde import canonical_json
+from vectra_bot.session.config import SessionConfig
+from vectra_bot.strategy import Strategy
 
 SAMPLERS: Final = ("tpe", "cmaes", "nsga2")
 """Optuna's samplers, by the name of the option."""
@@ -61,7 +63,8 @@ class SweepConfig(BacktestOptions):
     """A sweep: what is tried, on which games, by which processes, and where results are kept.
 
     Attributes:
-        strategy: entry-point name, ``./file.py[:Class]`` or ``module:Class``.
+        strategy: entry-point name, ``./file.py[:Class]``, or the class itself; one that is not in a file is
+            played by this process alone, and nothing of it is kept.
         settings: parameters that do not vary, by name.
         ranges: what varies, as :func:`~vectra_bot.backtest.sweep.space.space_of` takes it.
         grid: try every combination of ``points`` values of each range; what a sweep does by default.
@@ -73,7 +76,7 @@ class SweepConfig(BacktestOptions):
         out: folder of results; ``sweep-NAME`` if None.
     """
 
-    strategy: str = option(flag=None)
+    strategy: str | type[Strategy] = like(SessionConfig, "strategy")
     settings: Mapping[str, Any] = option(
         factory=dict,
         flag="--set",

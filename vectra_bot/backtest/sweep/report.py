@@ -108,7 +108,7 @@ class SweepReport:
         heat: profit by two parameters; None without a set.
         chunks: chunks of games, by how their results were got.
         played: how the games were played.
-        folder: where the chunks are.
+        folder: where the chunks are; "" if none is kept, because the strategy is not in a file.
         digest: SHA-256 over all results; that of a resumed sweep is that of one that was not.
         ended: ``finished``, or what stopped it.
     """
@@ -261,7 +261,7 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
         heat=heat_map(plan.space, tried) if tried else None,
         chunks=run.counts,
         played=played_of(results),
-        folder=str(plan.folder),
+        folder="" if plan.is_local else str(plan.folder),
         digest=_digest(complete),
         ended=ended,
     )

@@ -21,7 +21,7 @@ from vectra_bot.backtest.sweep.chunks import ChunkFolder, ChunkKey, ChunkResult
 from vectra_bot.backtest.sweep.config import DEFAULT_SWEEP_GAMES, SweepConfig
 from vectra_bot.backtest.sweep.results import Groups, SetResults
 from vectra_bot.backtest.sweep.space import Space, shown, space_of
-from vectra_bot.backtest.sweep.work import ChunkTask, Workers, code_of, given_settings
+from vectra_bot.backtest.sweep.work import ChunkTask, Workers, code_of, given_settings, is_local
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.params import configure, settings_of
@@ -109,6 +109,11 @@ class SweepPlan:
         """
         source = resolve_strategy(config.strategy)
         require_callback(source.cls)
+        if is_local(source) and config.backend != "loky":
+            raise ConfigError(
+                f"the source of {source.name} is not in a file that other processes can import: write the "
+                "class to a file and give ./file.py, or leave backend out"
+            )
         code, space = code_of(source), space_of(source.cls, config.ranges, config.settings)
         plan = cls(config, source, code, space, *asked_games(config.source, config.games))
         config.parts(plan.games)
@@ -138,6 +143,11 @@ class SweepPlan:
         if self.config.source is not None:  # a worker may have another working folder
             options["source"] = str(Path(self.config.source).expanduser().resolve())
         return BacktestOptions(**options)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this process can play, and no chunk is kept: nothing says what the code was."""
+        return is_local(self.source)
 
     @property
     def folder(self) -> Path:
@@ -203,6 +213,7 @@ class SweepPlan:
             options=self.shared,
             games=len(self.given),
             given=self.games_digest,
+            local=self.source if self.is_local else None,
         )
 
 
@@ -263,7 +274,8 @@ class SweepRun:
         # joblib reads the tasks in its own threads: making one changes nothing.
         tasks = (self.plan.task(one, key) for one, key in missing)
         for key, packed in self.workers.results(tasks) if missing else ():
-            self.folder.write(key, packed)
+            if not self.plan.is_local:
+                self.folder.write(key, packed)
             self.counts.played += 1
             self._games_played += key.games
             self._add(key, ChunkResult.unpack(packed, key))
@@ -279,7 +291,7 @@ class SweepRun:
 
     def _found(self, key: ChunkKey) -> bool:
         """Take a finished chunk from the folder; return whether there was one."""
-        chunk = self.folder.read(key)
+        chunk = None if self.plan.is_local else self.folder.read(key)
         self.counts.total += 1
         self.counts.corrupt = self.folder.corrupt
         if chunk is None:

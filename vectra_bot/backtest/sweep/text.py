@@ -60,11 +60,11 @@ def sweep_pairs(report: SweepReport) -> list[tuple[str, object]]:
             )
         )
     if report.unfinished:
-        rows.append(
-            ("Unfinished", f"{report.unfinished:,} sets; the same command continues where it ended")
-        )
+        after = "; the same command continues where it ended" if report.folder else ""
+        rows.append(("Unfinished", f"{report.unfinished:,} sets{after}"))
     rows += played_pairs(report.played)
-    return [*rows, ("Folder", report.folder), ("Digest", report.digest)]
+    folder = report.folder or "none: nothing is kept of a strategy that is not in a file"
+    return [*rows, ("Folder", folder), ("Digest", report.digest)]
 
 
 def denials_text(report: SweepReport) -> str:

@@ -29,7 +29,7 @@ from vectra_bot.backtest.asked.given import asked_games, digest_of_games
 from vectra_bot.backtest.play import GivenGame, play_block
 from vectra_bot.backtest.sweep.chunks import ChunkKey, ChunkResult
 from vectra_bot.config import read_secret
-from vectra_bot.errors import ConfigError, InputError, StrategyError
+from vectra_bot.errors import InputError, StrategyError
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.params import WrittenText
 from vectra_bot.serde import canonical_json
@@ -54,6 +54,7 @@ class ChunkTask:
         options: what the games are played under.
         games: how many games of ``--from`` the sweep plays.
         given: digest of all of them, "" if the games are those of the seed.
+        local: the strategy, if only this process has it.
     """
 
     key: ChunkKey
@@ -63,6 +64,7 @@ class ChunkTask:
     options: BacktestOptions
     games: int = 0
     given: str = ""
+    local: StrategySource | None = None
 
     def play(self) -> bytes:
         """Play the chunk and return it packed.
@@ -71,7 +73,7 @@ class ChunkTask:
             InputError: this process has another version of the code, or finds other games.
             StrategyError: the strategy raised.
         """
-        source = _loaded(self.spec, self.key.code)
+        source = self.local or _loaded(self.spec, self.key.code)
         settings = given_settings(self.settings)
         block = evolve(
             self.options.played(source, settings, self._games()),
@@ -238,17 +240,21 @@ def given_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_local(source: StrategySource) -> bool:
+    """Return whether only this process has the class: one of a notebook, a script or a function."""
+    cls = source.cls
+    return (
+        not source.source_sha256 or cls.__module__ == "__main__" or "<locals>" in cls.__qualname__
+    )
+
+
 def code_of(source: StrategySource) -> str:
     """Return the digest of everything that a strategy's results follow from, except its parameters.
 
-    Raises:
-        ConfigError: its source is not in a file, so that no other process could load it.
+    It is "" for a local one: what its code uses is not known.
     """
-    if not source.source_sha256 or source.cls.__module__ == "__main__":
-        raise ConfigError(
-            f"the source of {source.name} is not in a file that other processes can import: write the class "
-            "to a file and give ./file.py"
-        )
+    if is_local(source):
+        return ""
     origin = asdict(source.origin) | {"spec": source.name, "class": source.cls.__qualname__}
     return hashlib.sha256(
         canonical_json(origin | {"package": package_digest()}).encode()
@@ -312,4 +318,12 @@ def _exit_after(parent: int) -> None:
     os._exit(1)
 
 
-__all__ = ["ChunkTask", "Workers", "code_of", "given_settings", "needed", "package_digest"]
+__all__ = [
+    "ChunkTask",
+    "Workers",
+    "code_of",
+    "given_settings",
+    "is_local",
+    "needed",
+    "package_digest",
+]
