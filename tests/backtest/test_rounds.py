@@ -314,6 +314,7 @@ def test_a_stake_counts_in_the_game_in_which_it_was_asked_for() -> None:
     order = Order(owner, 1, ActionType.BBC_PREDICT, "game-0", "CRAB", 30, choice="CRAB")
     order.state = ActionState.CONFIRMED
     holdings.completed(order, ended=True)
+    holdings.flush()
 
     assert table.bets.tolist() == [1, 0]
     assert table.stake.tolist() == [30, 0]
