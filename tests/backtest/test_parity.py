@@ -166,3 +166,14 @@ def test_what_is_denied_between_two_games_belongs_to_the_next() -> None:
 
     assert fast.denied.tolist() == [1, 2]
     assert fast.denials == {"account.unknown": 1, "phase": 2}
+
+
+@pytest.mark.parametrize("latency_ms", [0, 70])
+def test_the_result_of_a_sidebet_comes_before_the_forced_sale(latency_ms: int) -> None:
+    """Both happen at the rug; the cash that a strategy sees at the first lacks what the second pays."""
+    bets = {("tick", tick): [("sidebet", ("0.01",))] for tick in range(1, 900, 42)}
+    script = {**bets, ("tick", 0): [("buy", {"amount": "0.1"})]}
+    fast, _ = both(script, games=3, seed=2, latency_ms=latency_ms)
+
+    assert fast.played.engine == "fast"
+    assert any(what == "settled" and settled.won for what, settled, *_ in SEEN if what == "settled")

@@ -320,3 +320,19 @@ def test_a_stake_counts_in_the_game_in_which_it_was_asked_for() -> None:
     assert table.stake.tolist() == [30, 0]
     assert table.expected.tolist() == pytest.approx([0, -2])
     assert table.placed == {Bet(30, 420, 1 / 15): 1}
+
+
+class AtTheEnd(Strategy):
+    """Stakes when a game ends; hardly a round lasts until the next one's first tick."""
+
+    def on_game_end(self, game: Any, summary: Any) -> None:
+        self.actions.bbc_predict("BULL", "0.01")
+
+
+def test_a_round_may_last_from_the_end_of_a_game_into_the_next() -> None:
+    options: dict[str, Any] = {"games": 4, "seed": 22, "exchange": FEW_FRAMES}
+    fast, event = play(AtTheEnd, **options), play(AtTheEnd, engine="event", **options)
+
+    assert fast.played.engine == "fast"
+    assert fast.exposure_ticks.tolist() == [0, 0, 0, 1]
+    assert_equal(fast, event)

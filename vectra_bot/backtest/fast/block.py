@@ -232,8 +232,9 @@ class FastBlock:
         if then is not None:
             self._post(after_ns, then)
 
-    def _settled(self, settled: EndedSidebet) -> None:
-        cash = self.venue.ledger.cash
+    def _settled(self, settled: EndedSidebet, later: int = 0) -> None:
+        """Post the result of our sidebet; *later* lamports were paid to us after it."""
+        cash = self.venue.ledger.cash - later
         self._post(0, partial(self.bot.settled, settled.bet, settled.tick, cash))
         self._post_update(0)
 
@@ -417,7 +418,7 @@ class FastBlock:
         self._run_until(decided_ns)
         settled, fills = self.venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
         if settled is not None:
-            self._settled(settled)
+            self._settled(settled, sum(fill.amount for fill in fills))
         self._sold_by_venue(fills)
         self._run_until(rug_ns)
         self.bot.rugged(data)
