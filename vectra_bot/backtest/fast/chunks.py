@@ -114,12 +114,12 @@ def gains(prices: Floats, lows: Floats) -> tuple[Floats, Floats]:
     top = rules.GOD_CANDLE_MAX_PRICE
     at_rug = fair.rug_price(1.0) * lows
     low, high = _square(_NEAR_ZERO), _square(top)
-    share, square = fair.expected_return(1.0, 0.0), low + (high - low) / top * prices
+    mean, square = fair.expected_return(1.0, 0.0) * prices, low + (high - low) / top * prices
     above = prices > top
     if above.any():
-        share = np.where(above, fair.expected_return(2 * top, 0.0), share)
+        mean[above] = fair.expected_return(2 * top, 0.0) * prices[above]
         square[above] = _square(2 * top)
-    mean = share * prices + rules.RUG_CHANCE * at_rug
+    mean += rules.RUG_CHANCE * at_rug
     square *= prices * prices
     square += rules.RUG_CHANCE * (at_rug - prices) ** 2
     square -= mean * mean
