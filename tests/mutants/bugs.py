@@ -940,7 +940,11 @@ _ORDER = [
     *_bugs(
         "engine/core.py",
         (ENGINE,),
-        ("old-ticks-reach-the-strategy", "if not seen.fresh:", "if False:"),
+        (
+            "old-ticks-reach-the-strategy",
+            "self._effects.tick(change.tick)",
+            "self._on_tick(change.tick)",
+        ),
         (
             "trades-of-others-are-ours",
             "if trade.player_id and trade.player_id == self.account.player_id:",

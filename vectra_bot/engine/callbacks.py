@@ -147,10 +147,20 @@ class Callbacks:
             self.books.close()
         self._running, self._ticked = "on_game_tick", True
         ours, values, plugins = getcontext(), tick.__dict__, self.plugins
+        calls, timer = plugins.calls["on_game_tick"], plugins.timer
         try:  # changes of the decimal context end with the calls, which begin with a copy
-            if plugins.calls["on_game_tick"]:
+            if calls:
                 setcontext(ours.copy())
-                self._tick_plugins(plugins, values)
+                for loaded, method in calls:
+                    began = 0 if timer is None else timer()
+                    copy = _new(GameTick)
+                    _set_values(copy, values.copy())
+                    try:
+                        method(copy, loaded.game)
+                    except BaseException as error:  # noqa: BLE001 - foreign code
+                        plugins.fault(loaded, "on_game_tick", error)
+                    if timer is not None:
+                        loaded.add_time("on_game_tick", timer() - began)
             if self.alerts.calls["on_game_tick"]:
                 setcontext(ours.copy())
                 self._tick_rules(values, ours)
@@ -159,20 +169,6 @@ class Callbacks:
                 self._tick_strategy(values, ours)
         finally:
             setcontext(ours)
-
-    def _tick_plugins(self, plugins: PluginManager, values: dict[str, Any]) -> None:
-        """Run ``on_game_tick`` of the plugins, each with its own copy of the tick that has *values*."""
-        timer = plugins.timer
-        for loaded, method in plugins.calls["on_game_tick"]:
-            began = 0 if timer is None else timer()
-            copy = _new(GameTick)
-            _set_values(copy, values.copy())
-            try:
-                method(copy, loaded.game)
-            except BaseException as error:  # noqa: BLE001 - foreign code
-                plugins.fault(loaded, "on_game_tick", error)
-            if timer is not None:
-                loaded.add_time("on_game_tick", timer() - began)
 
     def _tick_rules(self, values: dict[str, Any], ours: Context) -> None:
         """Run ``on_game_tick`` of the alert rules, which share a copy of the tick that has *values*."""
@@ -192,7 +188,8 @@ class Callbacks:
         try:
             copy = _new(GameTick)
             _set_values(copy, values.copy())
-            given: Any = self.strategy.on_game_tick(copy, self.shown)
+            method: Any = self.strategy.on_game_tick
+            given = method(copy, self.shown)
             if given is not None:
                 self._returned("on_game_tick", given)
         except StopNow:

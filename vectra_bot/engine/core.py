@@ -61,6 +61,7 @@ from vectra_bot.models import (
     FrameRejected,
     GameFrame,
     GameSummary,
+    GameTick,
     Link,
     LoginStatus,
     Mode,
@@ -231,6 +232,17 @@ class Engine:
         setcontext(self._context)
         try:
             self._apply(event, found)
+            # What is due after every input; then the books are sealed.
+            desk, callbacks = self._desk, self._callbacks
+            if self._watched:
+                self._control.look()
+            if desk.exits.plan is not NO_EXITS and not self.account.lots:
+                callbacks.open()
+                desk.exits.clear()
+            if self.plugins.faults or callbacks.alerts.faults:
+                callbacks.store_faults()
+            if not self._books.sealed:
+                self._books.close()
         except Exception:
             if not self._callbacks.explains():
                 raise
@@ -242,7 +254,7 @@ class Engine:
     def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
         now_ns = event.recv_ns
-        if now_ns < account.now_ns:  # max() costs several times as much
+        if now_ns < account.now_ns:  # noqa: PLR1730 - max() costs several times as much
             now_ns = account.now_ns
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
@@ -262,20 +274,12 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or (type(found[0]) is not Document if len(found) == 1 else not only_documents(found)):
+        if desk.sent or (
+            type(found[0]) is not Document if len(found) == 1 else not only_documents(found)
+        ):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
-        # What is due after every input; then the books are sealed.
-        if self._watched:
-            self._control.look()
-        if desk.exits.plan is not NO_EXITS and not account.lots:
-            callbacks.open()
-            desk.exits.clear()
-        if self.plugins.faults or callbacks.alerts.faults:
-            callbacks.store_faults()
-        if not self._books.sealed:
-            self._books.close()
 
     def _withdraw(self) -> None:
         """Withhold what a strategy requested during the input at which it raised."""
@@ -309,8 +313,10 @@ class Engine:
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
-            if type(change) is changes.TickSeen:  # nearly all of them: faster than a match
+            if type(change) is GameTick:  # nearly all of them: faster than a match
                 self._on_tick(change)
+            elif type(change) is changes.TickSeen:
+                self._effects.tick(change.tick)
             else:
                 self._on_change(change)
             if self._notes:
@@ -335,11 +341,8 @@ class Engine:
             case changes.FrameRefused() | changes.GapSeen() | changes.PriceConflict():
                 self._effects.document(DocType.SYSTEM_EVENT, records.anomaly(change), "engine")
 
-    def _on_tick(self, seen: changes.TickSeen) -> None:
-        tick = seen.tick
+    def _on_tick(self, tick: GameTick) -> None:
         self._effects.tick(tick)
-        if not seen.fresh:
-            return
         self._books.seen = (self._state.now, tick)
         self.counts["ticks"] += 1
         if self._watched:
