@@ -222,8 +222,12 @@ class GameState:
                 return
             self._fill(frame, tick, changes)
         prices.append(price)
-        self._know(price)
+        game.known_ticks += 1
         game.price, game.tick = price, tick
+        if price > game.peak:
+            game.peak = price
+        elif price < game.low:
+            game.low = price
         changes.append(self._tick(tick, price))
 
     def _fill(self, frame: GameFrame, upto: int, changes: list[Change]) -> None:
