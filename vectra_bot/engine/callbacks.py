@@ -146,7 +146,7 @@ class Callbacks:
         if not self.books.sealed:
             self.books.close()
         self._running, self._ticked = "on_game_tick", True
-        ours, values, plugins = getcontext(), tick.__dict__, self.plugins
+        ours, values, plugins, desk = getcontext(), tick.__dict__, self.plugins, self.desk
         calls, timer = plugins.calls["on_game_tick"], plugins.timer
         try:  # changes of the decimal context end with the calls, which begin with a copy
             if calls:
@@ -163,22 +163,18 @@ class Callbacks:
                         loaded.add_time("on_game_tick", timer() - began)
             if self.alerts.calls["on_game_tick"]:
                 setcontext(ours.copy())
-                self._tick_rules(values, ours)
+                copy = _new(GameTick)
+                _set_values(copy, values.copy())
+                alerts = self.alerts.tick(copy, self._for_rules, desk.account.now_ns)
+                if alerts:
+                    setcontext(ours)
+                    for alert in alerts:
+                        self.effects.alert(alert, "alerts", values["game_id"])
             if self.failure is None:
                 setcontext(ours.copy())
                 self._tick_strategy(values, ours)
         finally:
             setcontext(ours)
-
-    def _tick_rules(self, values: dict[str, Any], ours: Context) -> None:
-        """Run ``on_game_tick`` of the alert rules, which share a copy of the tick that has *values*."""
-        copy = _new(GameTick)
-        _set_values(copy, values.copy())
-        alerts = self.alerts.tick(copy, self._for_rules, self.desk.account.now_ns)
-        if alerts:
-            setcontext(ours)
-            for alert in alerts:
-                self.effects.alert(alert, "alerts", values["game_id"])
 
     def _tick_strategy(self, values: dict[str, Any], ours: Context) -> None:
         """Run ``on_game_tick`` of the strategy, as :meth:`guarded` runs the others."""
