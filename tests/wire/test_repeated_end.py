@@ -42,13 +42,13 @@ def _whole(raw: str) -> Event | tuple[str, str | None, bool]:
 
 @given(st.data())
 def test_changed_text_is_read_as_a_whole_is(data: st.DataObject) -> None:
-    """Whatever is inserted, left out or replaced in a frame, and whichever end was read before."""
+    """Whatever is inserted, removed or replaced in a frame, and whichever end was read before."""
     first, second = (data.draw(st.sampled_from(sorted(_TEXTS.values()))) for _ in range(2))
     decode(inbound(first))
     at = data.draw(st.integers(len(_HEAD), len(second)))
-    left_out = data.draw(st.sampled_from([0, 0, 0, 1, 2, 5, 40]))
+    removed = data.draw(st.sampled_from([0, 0, 0, 1, 2, 5, 40]))
     text = data.draw(st.sampled_from(["", *_PIECES]))
-    changed = f"{second[:at]}{text}{second[at + left_out :]}"
+    changed = f"{second[:at]}{text}{second[at + removed :]}"
 
     assert _answer(changed) == _whole(changed)
     assert _answer(changed) == _whole(changed)  # its own end may be the known one now

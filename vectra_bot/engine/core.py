@@ -55,7 +55,6 @@ from vectra_bot.models import (
     ClockAdvanced,
     ConnectionChanged,
     DocType,
-    Document,
     DrawingResult,
     Event,
     FrameRejected,
@@ -121,10 +120,8 @@ class Engine:
     ) -> None:
         # Attributes are found in it in half the time of a dict with the class's keys, which vars() makes.
         self.__dict__ = {}
-        self.session_id = session_id
-        self.mode = mode
-        self.strategy = strategy
-        self.plugins = plugins
+        self.session_id, self.mode = session_id, mode
+        self.strategy, self.plugins = strategy, plugins
         self.auditor = auditor
         self.counts: dict[str, int] = defaultdict(int)  # counts in a third of a Counter's time
         self.states: Counter[ActionState] = Counter()
@@ -274,9 +271,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or (
-            type(found[0]) is not Document if len(found) == 1 else not only_documents(found)
-        ):
+        if desk.sent or not only_documents(found):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
@@ -480,17 +475,14 @@ class Engine:
                 self._desk.exits.declare(note.plan)
             case Settled(settled=end):
                 self._episode.open_at_rug |= note.at_rug
-                self._count(settlements=1, bets_won=end.won, bets_pnl=to_lamports(end.pnl))
+                pnl = to_lamports(end.pnl)
+                records.count(self.counts, settlements=1, bets_won=end.won, bets_pnl=pnl)
                 self._callbacks.notify("on_stake_settled", end, self.game)
             case Recorded():
                 self._effects.document(note.doc_type, note.record, "tracker")
             case ForcedSell():
                 self._episode.open_at_rug = True
-                self._count(forced_sells=1, forced_sold=note.amount)
-
-    def _count(self, **more: int) -> None:
-        for name, number in more.items():
-            self.counts[name] += number
+                records.count(self.counts, forced_sells=1, forced_sold=note.amount)
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action

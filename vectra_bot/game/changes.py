@@ -48,7 +48,7 @@ class GameStarted:
 
 @frozen
 class TickSeen:
-    """A price that is no new live tick: backfilled, late, repeated, the rug's, or of no running game."""
+    """A price that is not a new live tick: backfilled, late, repeated, the rug's, or of no running game."""
 
     tick: GameTick
 

@@ -91,7 +91,7 @@ _STATE_HEAD = f'42["{builders.GAME_STATE.event_name}",'
 _STATE_AT = len(_STATE_HEAD)
 _START_AT = _STATE_AT + len('{"active"')  # as long as that of a countdown
 _decode_state = builders.GAME_STATE.decode_strict
-# By the start of a payload, which tells a tick from a countdown: its end, which repeats.
+# Ends that repeat, by the start of the payload, by which ticks and countdowns are distinguished.
 _ENDS: dict[str, RepeatedEnd[TickEnd] | RepeatedEnd[CountdownEnd]] = {
     '{"active"': RepeatedEnd("rugpool", msgspec.json.Decoder(TickEnd).decode),
     '{"gameId"': RepeatedEnd("leaderboard", msgspec.json.Decoder(CountdownEnd).decode),

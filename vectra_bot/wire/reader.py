@@ -127,7 +127,7 @@ class RepeatedEnd(Generic[P]):
 
     Args:
         first: the key with which the end begins.
-        read: returns what an end says, as an object of its own, or raises. No key may be optional, because
+        read: returns what an end says, made an object, or raises. No key may be optional, because
             the start could say it.
     """
 
