@@ -1451,7 +1451,7 @@ _MORE_ORDER = [
                 "            self._callbacks.run_exits(self._actions)"
             ),
         ),
-        ("time-goes-back", "now_ns = max(event.recv_ns, account.now_ns)", "now_ns = event.recv_ns"),
+        ("time-goes-back", "if now_ns < account.now_ns:", "if False:"),
     ),
 ]
 
