@@ -207,7 +207,8 @@ def _clean(to_text: Callable[[object], str], value: object, limit: int) -> str:
     except BaseException:  # noqa: BLE001 - foreign code
         text = type(value).__name__
     text = redacted(text)
-    return _storable(text if len(text) <= limit else text[: limit - 3] + "...")
+    text = text if len(text) <= limit else text[: limit - 3] + "..."
+    return text if text.isascii() else _storable(text)
 
 
 def _storable(text: str) -> str:

@@ -143,6 +143,48 @@ def test_a_rule_that_raises_is_counted_and_then_not_called() -> None:
     assert bench.engine.failure is None
 
 
+class Sleeper(Ticks):
+    """Give an alert at every tick up to the third, if it is awake."""
+
+    asleep = True
+
+    def on_game_tick(self, tick: Any) -> Iterator[AlertDraft]:
+        self.asleep = tick.tick >= 3
+        yield from super().on_game_tick(tick)
+
+
+class Woken(Sleeper):
+    """Awake from the start of a game."""
+
+    def on_game_start(self) -> None:
+        self.asleep = False
+
+
+class Restless(Ticks):
+    """Fail when the engine asks whether it sleeps."""
+
+    @property
+    def asleep(self) -> bool:  # type: ignore[override]
+        raise ValueError("no answer")
+
+
+def test_a_rule_that_sleeps_is_not_called_at_ticks_until_another_callback_wakes_it() -> None:
+    """It is asleep by its class, awake by what its game's start set, and asleep by what a tick set."""
+    slept, _ = played(Sleeper(), ticks=6)
+    woken, _ = played(Woken(), ticks=6)
+
+    assert alerts(slept) == []
+    assert [alert.source_data for alert in alerts(woken)] == [{"tick": n} for n in range(4)]
+
+
+def test_a_rule_that_raises_when_asked_whether_it_sleeps_is_counted() -> None:
+    """As one that raises in its callback is; the others are called as before."""
+    bench, _ = played(Restless(), Ticks(), ticks=2)
+
+    assert [event.kind for event in events(bench)] == ["alert.rule_error"] * 3
+    assert len(alerts(bench)) == 3
+
+
 class Wrong(AlertRule):
     """Give something else than an alert."""
 

@@ -29,7 +29,7 @@ from vectra_bot.exchange import Exchange, ExchangeConfig
 from vectra_bot.game.changes import TickSeen
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.state import GameState
-from vectra_bot.models import AlertTrigger, Frame, GameFrame, GamePhase, SystemEvent
+from vectra_bot.models import AlertTrigger, Frame, GameFrame, GamePhase, GameTick, SystemEvent
 from vectra_bot.venues.embedded import EmbeddedVenue
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
@@ -68,8 +68,9 @@ class Audit:
             assert isinstance(frame, GameFrame)
             for change in self.state.fold(frame):
                 self.auditor.on_change(change)
-                if isinstance(change, TickSeen) and change.tick.phase is GamePhase.ACTIVE:
-                    self.stored[change.tick.game_id].add(change.tick.tick)
+                tick = change.tick if isinstance(change, TickSeen) else change
+                if isinstance(tick, GameTick) and tick.phase is GamePhase.ACTIVE:
+                    self.stored[tick.game_id].add(tick.tick)
             self.findings += self.auditor.on_frame(frame)
         return self
 

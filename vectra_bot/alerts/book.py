@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -103,7 +104,12 @@ class AlertBook:
         self.read = (account, side_games)
         self.model = self.model or AlertModel()
         for one in self._rules:
-            one.rule.__dict__["_surroundings"] = RuleSurroundings(account, side_games, self.model)
+            own, asleep = one.rule.__dict__, inspect.getattr_static(type(one.rule), "asleep")
+            if isinstance(asleep, bool):
+                own.setdefault(
+                    "asleep", asleep
+                )  # found faster than in the class, and read at every tick
+            own["_surroundings"] = RuleSurroundings(account, side_games, self.model)
         self._resolve()
 
     def _resolve(self) -> None:
@@ -155,6 +161,8 @@ class AlertBook:
         found: list[AlertTrigger] = []
         for one, method in self.calls["on_game_tick"]:
             try:
+                if one.rule.asleep:
+                    continue
                 given = method(tick, game)
                 if given is not None:
                     found += self._given(one, given, "on_game_tick", now_ns, tick.game_id)

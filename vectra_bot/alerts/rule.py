@@ -66,7 +66,9 @@ class AlertRule(Configurable):
 
     Set ``alert_type`` to an :class:`~vectra_bot.models.AlertType` or to text of the form ``namespace.name``;
     a rule that gives several types lists them in ``alert_types`` and names one in each :meth:`alert`.
-    Annotated fields are parameters, declared by :func:`vectra_bot.param`; other attributes are state.
+    Annotated fields are parameters, declared by :func:`vectra_bot.param`; other attributes are state. While
+    a rule has set its ``asleep`` to True, its ``on_game_tick`` is not called: a rule with nothing to look at
+    costs nothing, until one of its other callbacks sets it to False.
 
     Its callbacks have the names and arguments of the hooks of a plugin, and may take fewer arguments by name:
     ``on_phase``, ``on_game_start``, ``on_game_tick``, ``on_game_end``, ``on_other_player_trade``,
@@ -92,6 +94,7 @@ class AlertRule(Configurable):
 
     alert_type: ClassVar[AlertType | str | None] = None
     alert_types: ClassVar[tuple[AlertType | str, ...]] = ()
+    asleep = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -39,6 +39,7 @@ from vectra_bot.models import (
     FrameKind,
     GameFrame,
     GamePhase,
+    GameTick,
     SystemEvent,
 )
 
@@ -121,8 +122,8 @@ class FairAuditor:
         """Record the ticks that are stored, and the gaps that are marked."""
         if isinstance(change, GameOpened):
             self._current = change.game_id
-        elif isinstance(change, TickSeen):
-            tick = change.tick
+        elif isinstance(change, GameTick | TickSeen):
+            tick = change if isinstance(change, GameTick) else change.tick
             if tick.game_id in self._decided or tick.phase is not GamePhase.ACTIVE:
                 return
             claims = self._claims(tick.game_id)

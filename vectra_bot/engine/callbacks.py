@@ -36,7 +36,7 @@ from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 MAX_STATE_BYTES = 1 << 20
 
 # A tick is copied for every receiver: where it is, as fresh() does, without the cost of a call.
-_new, _set = object.__new__, object.__setattr__
+_new, _set_values = object.__new__, vars(GameTick)["__dict__"].__set__
 
 STATE_KIND = "strategy.state"
 """Kind of the system event that contains what :meth:`Strategy.save` returned."""
@@ -146,22 +146,46 @@ class Callbacks:
         if not self.books.sealed:
             self.books.close()
         self._running, self._ticked = "on_game_tick", True
-        ours = getcontext()
-        if self.plugins.calls["on_game_tick"]:
-            self._tick_plugins(tick, ours)
-        if self.alerts.calls["on_game_tick"]:
-            self._tick_rules(tick, ours)
-        if self.failure is not None:
-            return
+        ours, values, plugins, desk = getcontext(), tick.__dict__, self.plugins, self.desk
+        calls, timer = plugins.calls["on_game_tick"], plugins.timer
+        try:  # changes of the decimal context end with the calls, which begin with a copy
+            if calls:
+                setcontext(ours.copy())
+                for loaded, method in calls:
+                    began = 0 if timer is None else timer()
+                    copy = _new(GameTick)
+                    _set_values(copy, values.copy())
+                    try:
+                        method(copy, loaded.game)
+                    except BaseException as error:  # noqa: BLE001 - foreign code
+                        plugins.fault(loaded, "on_game_tick", error)
+                    if timer is not None:
+                        loaded.add_time("on_game_tick", timer() - began)
+            if self.alerts.calls["on_game_tick"]:
+                setcontext(ours.copy())
+                copy = _new(GameTick)
+                _set_values(copy, values.copy())
+                alerts = self.alerts.tick(copy, self._for_rules, desk.account.now_ns)
+                if alerts:
+                    setcontext(ours)
+                    for alert in alerts:
+                        self.effects.alert(alert, "alerts", values["game_id"])
+            if self.failure is None:
+                setcontext(ours.copy())
+                self._tick_strategy(values, ours)
+        finally:
+            setcontext(ours)
+
+    def _tick_strategy(self, values: dict[str, Any], ours: Context) -> None:
+        """Run ``on_game_tick`` of the strategy, as :meth:`guarded` runs the others."""
         desk, timer = self.desk, self.times.timer
         desk.thread = get_ident()
         began_ns = 0 if timer is None else timer()
         try:
-            method = self.strategy.on_game_tick
-            setcontext(ours.copy())  # changes of the decimal context end with the call
             copy = _new(GameTick)
-            _set(copy, "__dict__", tick.__dict__.copy())
-            given: Any = method(copy, self.shown)
+            _set_values(copy, values.copy())
+            method: Any = self.strategy.on_game_tick
+            given = method(copy, self.shown)
             if given is not None:
                 self._returned("on_game_tick", given)
         except StopNow:
@@ -171,7 +195,6 @@ class Callbacks:
             self.fail("on_game_tick", error)
         finally:
             desk.thread = 0
-            setcontext(ours)
             if timer is not None and (took_ns := timer() - began_ns) > TICK_NS:
                 self._slow("on_game_tick", took_ns)
 
@@ -197,38 +220,6 @@ class Callbacks:
             setcontext(ours)
         for alert in alerts:
             self.effects.alert(alert, "alerts", game_id)
-
-    def _tick_plugins(self, tick: GameTick, ours: Context) -> None:
-        """Run ``on_game_tick`` of the plugins, which share a copy of the decimal context *ours*."""
-        plugins, values = self.plugins, tick.__dict__
-        timer = plugins.timer
-        setcontext(ours.copy())
-        try:
-            for loaded, method in plugins.calls["on_game_tick"]:
-                began = 0 if timer is None else timer()
-                copy = _new(GameTick)
-                _set(copy, "__dict__", values.copy())
-                try:
-                    method(copy, loaded.game)
-                except BaseException as error:  # noqa: BLE001 - foreign code
-                    plugins.fault(loaded, "on_game_tick", error)
-                if timer is not None:
-                    loaded.add_time("on_game_tick", timer() - began)
-        finally:
-            setcontext(ours)
-
-    def _tick_rules(self, tick: GameTick, ours: Context) -> None:
-        """Run ``on_game_tick`` of the alert rules, which share a copy of the decimal context *ours*."""
-        setcontext(ours.copy())
-        try:
-            copy = _new(GameTick)
-            _set(copy, "__dict__", tick.__dict__.copy())
-            alerts = self.alerts.tick(copy, self._for_rules, self.desk.account.now_ns)
-        finally:
-            setcontext(ours)
-        if alerts:
-            for alert in alerts:
-                self.effects.alert(alert, "alerts", tick.game_id)
 
     def _alerted(self, alert: AlertTrigger) -> None:
         if self.plugins.calls["on_alert"]:

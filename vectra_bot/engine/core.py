@@ -8,7 +8,7 @@ trading what h11's connection is to HTTP: the session feeds it and carries out i
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from decimal import Context, getcontext, setcontext
 from functools import partial
@@ -60,6 +60,7 @@ from vectra_bot.models import (
     FrameRejected,
     GameFrame,
     GameSummary,
+    GameTick,
     Link,
     LoginStatus,
     Mode,
@@ -117,12 +118,12 @@ class Engine:
         terms: LiveTerms | None = None,
         watches: bool = False,
     ) -> None:
-        self.session_id = session_id
-        self.mode = mode
-        self.strategy = strategy
-        self.plugins = plugins
+        # Attributes are found in it in half the time of a dict with the class's keys, which vars() makes.
+        self.__dict__ = {}
+        self.session_id, self.mode = session_id, mode
+        self.strategy, self.plugins = strategy, plugins
         self.auditor = auditor
-        self.counts: Counter[str] = Counter()
+        self.counts: dict[str, int] = defaultdict(int)  # counts in a third of a Counter's time
         self.states: Counter[ActionState] = Counter()
         self.account = account = Account()
         self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
@@ -228,6 +229,17 @@ class Engine:
         setcontext(self._context)
         try:
             self._apply(event, found)
+            # What is due after every input; then the books are sealed.
+            desk, callbacks = self._desk, self._callbacks
+            if self._watched:
+                self._control.look()
+            if desk.exits.plan is not NO_EXITS and not self.account.lots:
+                callbacks.open()
+                desk.exits.clear()
+            if self.plugins.faults or callbacks.alerts.faults:
+                callbacks.store_faults()
+            if not self._books.sealed:
+                self._books.close()
         except Exception:
             if not self._callbacks.explains():
                 raise
@@ -238,7 +250,9 @@ class Engine:
 
     def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
-        now_ns = max(event.recv_ns, account.now_ns)
+        now_ns = event.recv_ns
+        if now_ns < account.now_ns:  # noqa: PLR1730 - max() costs several times as much
+            now_ns = account.now_ns
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
         if desk.sent:
@@ -261,20 +275,6 @@ class Engine:
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
-        self._finish()
-
-    def _finish(self) -> None:
-        """Do what is due after every input, and seal the books."""
-        account, desk, callbacks = self.account, self._desk, self._callbacks
-        if self._watched:
-            self._control.look()
-        if desk.exits.plan is not NO_EXITS and not account.lots:
-            callbacks.open()
-            desk.exits.clear()
-        if self.plugins.faults or callbacks.alerts.faults:
-            callbacks.store_faults()
-        if not self._books.sealed:
-            self._books.close()
 
     def _withdraw(self) -> None:
         """Withhold what a strategy requested during the input at which it raised."""
@@ -308,8 +308,10 @@ class Engine:
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
-            if type(change) is changes.TickSeen:  # nearly all of them: faster than a match
+            if type(change) is GameTick:  # nearly all of them: faster than a match
                 self._on_tick(change)
+            elif type(change) is changes.TickSeen:
+                self._effects.tick(change.tick)
             else:
                 self._on_change(change)
             if self._notes:
@@ -334,11 +336,8 @@ class Engine:
             case changes.FrameRefused() | changes.GapSeen() | changes.PriceConflict():
                 self._effects.document(DocType.SYSTEM_EVENT, records.anomaly(change), "engine")
 
-    def _on_tick(self, seen: changes.TickSeen) -> None:
-        tick = seen.tick
+    def _on_tick(self, tick: GameTick) -> None:
         self._effects.tick(tick)
-        if not seen.fresh:
-            return
         self._books.seen = (self._state.now, tick)
         self.counts["ticks"] += 1
         if self._watched:
@@ -476,13 +475,14 @@ class Engine:
                 self._desk.exits.declare(note.plan, self.account.lots)
             case Settled(settled=end):
                 self._episode.open_at_rug |= note.at_rug
-                self.counts.update(settlements=1, bets_won=end.won, bets_pnl=to_lamports(end.pnl))
+                pnl = to_lamports(end.pnl)
+                records.count(self.counts, settlements=1, bets_won=end.won, bets_pnl=pnl)
                 self._callbacks.notify("on_stake_settled", end, self.game)
             case Recorded():
                 self._effects.document(note.doc_type, note.record, "tracker")
             case ForcedSell():
                 self._episode.open_at_rug = True
-                self.counts.update(forced_sells=1, forced_sold=note.amount)
+                records.count(self.counts, forced_sells=1, forced_sold=note.amount)
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action

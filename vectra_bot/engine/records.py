@@ -141,3 +141,9 @@ def anomaly(change: FrameRefused | GapSeen | PriceConflict) -> SystemEvent:
                 known=repr(change.known),
                 seen=repr(change.seen),
             )
+
+
+def count(counts: dict[str, int], **more: int) -> None:
+    """Add *more* to counters by their names."""
+    for name, number in more.items():
+        counts[name] += number

@@ -45,7 +45,7 @@ from vectra_bot.game.fair import rug_price
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.game.state import GameState
 from vectra_bot.kernel.play import play_game
-from vectra_bot.models import GameFrame, GamePhase
+from vectra_bot.models import GameFrame, GamePhase, GameTick
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 
@@ -256,9 +256,10 @@ class PaperDesk:
                 market.start()
                 self._stage()
                 self._state_account()
-            case changes.TickSeen():
-                if change.fresh or change.tick.backfilled:
-                    self._move(change.tick.tick, change.tick.price)
+            case GameTick():
+                self._move(change.tick, change.price)
+            case changes.TickSeen(tick=tick) if tick.backfilled:
+                self._move(tick.tick, tick.price)
             case changes.Rugged() if change.rug_tick is not None:
                 self._rug(change.rug_tick, change.rug_price)
             case changes.Rugged():

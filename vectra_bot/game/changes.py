@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import define, frozen
+from attrs import frozen
 
 from vectra_bot.models import GamePhase, GameTick
 
@@ -46,12 +46,11 @@ class GameStarted:
     """Tick 0 was seen, or the first frame of a game joined late."""
 
 
-@define  # not frozen, as there is one for each tick, and a frozen class is filled more slowly
+@frozen
 class TickSeen:
-    """A price update; ``fresh`` if it is a new tick of the running game."""
+    """A price that is not a new live tick: backfilled, late, repeated, the rug's, or of no running game."""
 
     tick: GameTick
-    fresh: bool
 
 
 @frozen
@@ -89,7 +88,8 @@ class Rugged:
 
 
 Change: TypeAlias = (
-    GameClosed
+    GameTick
+    | GameClosed
     | GameOpened
     | PhaseChanged
     | GameStarted

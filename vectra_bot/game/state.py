@@ -166,9 +166,10 @@ class GameState:
         if not known:
             game = self._open(frame, changes)
         previous = game.phase
-        phase = phase_of(frame, previous)
+        live = frame.active and not frame.rugged  # nearly all are: as phase_of() says
+        phase = _ACTIVE if live else phase_of(frame, previous)
         if game.rug_price is not None and game_id:
-            if frame.active and not frame.rugged and tick is not None and tick >= len(game.prices):
+            if live and tick is not None and tick >= len(game.prices):
                 return [FrameRefused("a live tick after the rug", game_id, tick)]
             # A rug is final: what comes later was sent before it, unless a countdown ended the game.
             ended = previous in (GamePhase.COOLDOWN, GamePhase.PRESALE)
@@ -192,7 +193,7 @@ class GameState:
             self._fold_rug(frame, price, tick, changes)
         else:
             game.price = price
-            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+            changes.append(TickSeen(self._tick(tick, price)))
         return changes
 
     def _open(self, frame: GameFrame, changes: list[Change]) -> _Game:
@@ -214,17 +215,20 @@ class GameState:
         elif frame.prices is not None:
             self._heal(frame.prices, changes)
         prices = game.prices
-        if tick > len(prices):
+        if tick != len(prices):
+            if tick < len(prices):
+                if frame.kind not in _STATEMENTS or prices[tick] != price:
+                    self._fold_late(price, tick, changes)
+                return
             self._fill(frame, tick, changes)
-        if tick < len(prices):
-            if frame.kind not in _STATEMENTS or prices[tick] != price:
-                self._fold_late(price, tick, changes)
-            return
         prices.append(price)
-        self._know(price)
-        game.price = price
-        game.tick = tick
-        changes.append(TickSeen(self._tick(tick, price), True))
+        game.known_ticks += 1
+        game.price, game.tick = price, tick
+        if price > game.peak:
+            game.peak = price
+        elif price < game.low:
+            game.low = price
+        changes.append(self._tick(tick, price))
 
     def _fill(self, frame: GameFrame, upto: int, changes: list[Change]) -> None:
         """Fill in the ticks before *upto* from the frame's own price list or window."""
@@ -241,7 +245,7 @@ class GameState:
             if math.isnan(value):
                 missing.append(tick)
             else:
-                changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
+                changes.append(TickSeen(self._tick(tick, value, backfilled=True)))
         if missing:
             changes.append(GapSeen(missing[0], missing[-1]))
 
@@ -251,7 +255,7 @@ class GameState:
         for tick, value in enumerate(prices[: len(known)]):
             if known[tick] != known[tick]:
                 self._set(tick, value)
-                changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
+                changes.append(TickSeen(self._tick(tick, value, backfilled=True)))
 
     def _know(self, price: float) -> None:
         """Count a live price and update peak and low; NaN (unknown) is ignored."""
@@ -272,7 +276,7 @@ class GameState:
         elif known != price:
             changes.append(PriceConflict(tick, known, price))
         seen = attrs.evolve(self._tick(tick, price), phase=GamePhase.ACTIVE)
-        changes.append(TickSeen(seen, fresh=False))
+        changes.append(TickSeen(seen))
 
     def _set(self, tick: int, price: float) -> None:
         self.now.set_price(tick, price)
@@ -289,12 +293,12 @@ class GameState:
             game.rug_price = price
             game.price = price
             game.tick = tick
-            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+            changes.append(TickSeen(self._tick(tick, price)))
             changes.append(Rugged(game.rug_tick, price))
         elif not frame.rugged and tick < len(game.prices):
             self._fold_late(price, tick, changes)
         elif frame.kind not in _STATEMENTS or (tick, price) != (game.tick, game.price):
-            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+            changes.append(TickSeen(self._tick(tick, price)))
 
     def _tick(self, tick: int, price: float, *, backfilled: bool = False) -> GameTick:
         game = self.now

@@ -97,16 +97,18 @@ class GameTick:
         trade_count: int | None = None,
         backfilled: bool = False,
     ) -> None:
-        values = self.__dict__
-        values["game_id"] = game_id
-        values["tick"] = tick
-        values["price"] = price
-        values["phase"] = phase
-        values["cooldown_timer_ms"] = cooldown_timer_ms
-        values["allow_pre_round_buys"] = allow_pre_round_buys
-        values["connected_players"] = connected_players
-        values["trade_count"] = trade_count
-        values["backfilled"] = backfilled
+        values = {
+            "game_id": game_id,
+            "tick": tick,
+            "price": price,
+            "phase": phase,
+            "cooldown_timer_ms": cooldown_timer_ms,
+            "allow_pre_round_buys": allow_pre_round_buys,
+            "connected_players": connected_players,
+            "trade_count": trade_count,
+            "backfilled": backfilled,
+        }
+        _set_values(self, values)
         timer, players = cooldown_timer_ms, connected_players
         trades = 0 if trade_count is None else trade_count
         usual = (
@@ -121,6 +123,10 @@ class GameTick:
         )
         if not usual:
             f.check_fields(self)
+
+
+# Attributes are found in a dict that was made whole in half the time of one with the class's keys.
+_set_values = vars(GameTick)["__dict__"].__set__
 
 
 @frozen(kw_only=True)

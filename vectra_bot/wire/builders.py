@@ -139,12 +139,14 @@ def _finished(game: HistoryGame) -> FinishedGame:
 _UNSTATED = {one.name: one.default for one in attrs.fields(GameFrame) if one.name != "recv_ns"}
 """What a frame has where the venue states nothing."""
 
+_new, _set = object.__new__, object.__setattr__
+
 
 def _filled(recv_ns: int, values: dict[str, Any]) -> GameFrame:
     """Return a frame with *values*, one for each other field, at half the cost of its constructor."""
-    frame: GameFrame = object.__new__(GameFrame)
-    object.__setattr__(frame, "recv_ns", recv_ns)  # a slot of its base
-    object.__setattr__(frame, "__dict__", values)
+    frame = _new(GameFrame)
+    _set(frame, "recv_ns", recv_ns)  # a slot of its base
+    _set(frame, "__dict__", values)
     return frame
 
 

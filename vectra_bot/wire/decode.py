@@ -1,8 +1,9 @@
 """Decode raw frames into typed events (protocol 5): the inbound side.
 
 The payload is the last argument; the trace object, where there is one, is the first (protocol 2.2). Frames
-of the four most common shapes are decoded in one step by a table of their prefixes; everything else, and
-every frame that is not exactly as expected, takes the general path, which gives the same result.
+of the four most common shapes are decoded in one step, known by their prefixes; everything else, and every
+frame that is not exactly as expected, takes the general path, which gives the same result. The end of a game
+frame, nearly always that of the one before, is not decoded again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from vectra_bot.wire.packet import (
 )
 from vectra_bot.wire.payloads import Trace
 from vectra_bot.wire.profile import Profile, default_profile
-from vectra_bot.wire.reader import Reader, strict_array
+from vectra_bot.wire.reader import Reader, RepeatedEnd, strict_array
 from vectra_bot.wire.rounds import round_event
+from vectra_bot.wire.states import CountdownEnd, TickEnd
 
 NOTICES = frozenset(
     {
@@ -81,10 +83,18 @@ _EVENTS: dict[str, tuple[Reader[Any], _Build]] = {
 _PLAIN: dict[str, tuple[Callable[[str], Any], _Build]] = {
     f'42["{reader.event_name}"': (reader.decode_strict, build)
     for reader, build in (
-        (builders.GAME_STATE, builders.game_frame),
         (builders.PLAYER_GAME, builders.player_game),
         (builders.PLAYER, builders.player_update),
     )
+}
+_STATE_HEAD = f'42["{builders.GAME_STATE.event_name}",'
+_STATE_AT = len(_STATE_HEAD)
+_START_AT = _STATE_AT + len('{"active"')  # as long as that of a countdown
+_decode_state = builders.GAME_STATE.decode_strict
+# Ends that repeat, by the start of the payload, by which ticks and countdowns are distinguished.
+_ENDS: dict[str, RepeatedEnd[TickEnd] | RepeatedEnd[CountdownEnd]] = {
+    '{"active"': RepeatedEnd("rugpool", msgspec.json.Decoder(TickEnd).decode),
+    '{"gameId"': RepeatedEnd("leaderboard", msgspec.json.Decoder(CountdownEnd).decode),
 }
 _TRADE_HEAD = '42["standard/newTrade",{"__trace":true,'
 _decode_trade = strict_array(str, Trace, builders.TRADE.strict)
@@ -141,6 +151,8 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
         raise WireError("outbound", f"the frame was sent by us: {shown(raw)}")
     try:
         # The shape of most frames is known from their prefix.
+        if raw.startswith(_STATE_HEAD) and raw[-1] == "]":
+            return _game_frame(frame.recv_ns, raw)
         head = raw.find(",", 0, _HEAD_LIMIT)
         plain = _PLAIN.get(raw[:head])
         if plain is not None and raw[-1] == "]":
@@ -156,6 +168,17 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
         return _event(packet, frame.recv_ns, profile or default_profile())
     except _UNREADABLE as error:
         raise json_error(raw, error, packet.name or None) from None
+
+
+def _game_frame(recv_ns: int, raw: str) -> Event:
+    """Decode a frame with one argument, in two parts if the second is one that repeats."""
+    known = _ENDS.get(raw[_STATE_AT:_START_AT])
+    at, end = (0, None) if known is None else known.cut(raw)
+    if end is None:
+        return builders.game_frame(recv_ns, _decode_state(raw[_STATE_AT:-1]), {})
+    state = _decode_state(f"{raw[_STATE_AT:at]}}}")
+    end.fill(state)
+    return builders.game_frame(recv_ns, state, {})
 
 
 def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:

@@ -7,7 +7,7 @@ keys are kept as JSON text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -44,7 +44,6 @@ class Reader(Generic[P]):
             [],
             bases=(payload,),
             forbid_unknown_fields=True,
-            frozen=True,
             gc=False,
             kw_only=True,
         )
@@ -117,6 +116,41 @@ class RepeatedPart:
         if part != self._last:
             msgspec.json.decode(part)
             self._last = part.copy()  # of the part alone, not of the whole frame
+
+
+class RepeatedEnd(Generic[P]):
+    """The last keys of a payload, which repeat from frame to frame, decoded again only when they change.
+
+    A frame is cut before these keys. If what is before the cut is an object once it is closed, the cut is
+    between two keys of the payload itself, and its parts say together what the whole says: a key that both
+    have counts as the end says it, because the last one counts.
+
+    Args:
+        first: the key with which the end begins.
+        read: returns what an end says, made an object, or raises. No key may be optional, because
+            the start could say it.
+    """
+
+    def __init__(self, first: str, read: Callable[[str], P]) -> None:
+        self._mark = f',"{first}":'
+        self._read = read
+        self._last: tuple[str, P | None] = (self._mark, None)  # no frame ends with the mark
+
+    def cut(self, raw: str) -> tuple[int, P | None]:
+        """Return where the end begins in a frame whose last character closes its array, and what it says.
+
+        Both are 0 and None if there is no such end. What *read* raises is passed on.
+        """
+        text, end = self._last
+        if raw.endswith(text):
+            return len(raw) - len(text), end
+        at = raw.rfind(self._mark)
+        if at < 0:
+            return 0, None
+        text = raw[at:]
+        end = self._read(f"{{{text[1:-1]}")
+        self._last = text, end
+        return at, end
 
 
 @lru_cache(maxsize=64)

@@ -173,10 +173,11 @@ class SnapshotState(_Records, rename="camel", frozen=True, gc=False, kw_only=Tru
     provably_fair: ProvablyFair | Raw
 
 
-class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
+class GameState(Struct, rename="camel", gc=False, kw_only=True):
     """Any ``gameStateUpdate``, for reading; fields are in the order of a tick frame, the most common shape.
 
-    Parts that are not used are read as plain JSON, so that a number out of range is detected in them too.
+    Not frozen: :class:`TickEnd` and :class:`CountdownEnd` fill in what they have. Parts that are not used are
+    read as plain JSON, so that a number out of range is detected in them too.
     """
 
     active: bool | UnsetType = UNSET
@@ -227,3 +228,34 @@ class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
     god_candle_50x_game_id: Any = field(name="godCandle50xGameId", default=UNSET)
     god_candle_50x_server_seed: Any = field(name="godCandle50xServerSeed", default=UNSET)
     god_candle_50x_massive_jump: Any = field(name="godCandle50xMassiveJump", default=UNSET)
+
+
+class TickEnd(
+    Struct, rename="camel", frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True
+):
+    """The last keys of a tick frame, which say the same for a whole game."""
+
+    rugpool: Any
+    rug_royale: Any
+    provably_fair: ProvablyFair | None
+
+    def fill(self, state: GameState) -> None:
+        """Fill in what is used."""
+        state.rugpool = self.rugpool
+        state.provably_fair = self.provably_fair
+
+
+class CountdownEnd(
+    Struct, rename="camel", frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True
+):
+    """The last keys of a countdown frame, which are the same in most of them."""
+
+    leaderboard: tuple[LeaderboardRow, ...] | None
+    connected_players: Int | None
+    provably_fair: ProvablyFair | None
+
+    def fill(self, state: GameState) -> None:
+        """Fill in all of it."""
+        state.leaderboard = self.leaderboard
+        state.connected_players = self.connected_players
+        state.provably_fair = self.provably_fair

@@ -23,6 +23,7 @@ MAX_TEXT: Final = 500
 MAX_NODES: Final = 100
 MAX_BACK: Final = 240
 MAX_NUMBER: Final = 1e12
+_MOST: Final = 4 * MAX_BACK
 
 
 class NotKnown(ArithmeticError):
@@ -47,7 +48,7 @@ class Seen:
     def add(self, tick: GameTick) -> None:
         """Add a tick; after a gap, only the prices since it are known."""
         number, price, prices = tick.tick, tick.price, self.prices
-        if number != self.tick + 1 or len(prices) > 4 * MAX_BACK:
+        if number != self.tick + 1 or len(prices) > _MOST:
             prices = self.prices = prices[-MAX_BACK:] if number == self.tick + 1 else []
         self.tick, self.price = number, price
         if price > self.peak:
@@ -82,7 +83,10 @@ class Seen:
 
     def change(self, ticks: int) -> float:
         """Return the price over that of *ticks* ticks ago, minus 1."""
-        return self.price / self.ago(ticks) - 1
+        prices = self.prices
+        if len(prices) <= ticks:
+            raise NotKnown
+        return self.price / prices[-1 - ticks] - 1
 
 
 _NAMES: Final = ("tick", "price", "peak", "low")
@@ -134,18 +138,12 @@ class Expression:
 
     @staticmethod
     def all_of(expressions: Sequence[Expression]) -> Callable[[Seen], tuple[bool, ...]]:
-        """Return a function that says of each of *expressions* whether it holds, in one call for all."""
+        """Return a function that says of each of *expressions* whether it holds, in one call for all.
+
+        It raises an ``ArithmeticError`` if one of them cannot be computed: :meth:`holds` knows the others.
+        """
         nodes = [one.condition for one in expressions]
-        read = _compiled(ast.Tuple(nodes, ast.Load()))
-
-        def holds(seen: Seen) -> tuple[bool, ...]:
-            try:
-                found: tuple[bool, ...] = read(seen)
-            except ArithmeticError:  # of one of them: the others are known
-                found = tuple(one.holds(seen) for one in expressions)
-            return found
-
-        return holds
+        return _compiled(ast.Tuple(nodes, ast.Load()))
 
     def _wrong(self, why: str) -> ConfigError:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."

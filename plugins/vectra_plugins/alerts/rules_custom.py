@@ -44,8 +44,12 @@ class CustomSignals(AlertRule):
         self.left = [self.per_game] * len(self.expressions)
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
-        self.seen.add(tick)
-        holds, held = self.holding(self.seen), self.held
+        seen, held = self.seen, self.held
+        seen.add(tick)
+        try:
+            holds = self.holding(seen)
+        except ArithmeticError:
+            holds = tuple(expression.holds(seen) for _, expression in self.expressions)
         if holds == held:
             return None
         self.held, found = holds, []

@@ -153,11 +153,9 @@ class Volatility(AlertRule):
         self.last = 0.0
         self.returns: deque[float] = deque(maxlen=self.count)
         self.sum = self.squares = 0.0
-        self.spiked = self.calmed = False
+        self.spiked = self.calmed = self.asleep = False
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
-        if self.spiked and self.calmed:
-            return None
         price, last, returns, count = tick.price, self.last, self.returns, self.count
         self.last = price
         if last <= 0 or price <= 0:
@@ -182,6 +180,7 @@ class Volatility(AlertRule):
         return None
 
     def _alert(self, kind: AlertType, title: str, tick: GameTick, spread: float) -> AlertDraft:
+        self.asleep = self.spiked and self.calmed
         deviation, count = sqrt(max(spread, 0.0)), self.settings.volatility_ticks
         return self.alert(
             title,

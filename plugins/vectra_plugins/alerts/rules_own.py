@@ -113,18 +113,16 @@ class Position(AlertRule):
 
     def __init__(self, settings: Alerts) -> None:
         self.settings = settings
-        self.held = False
+        self.held, self.asleep = False, True
         self.up = self.down = True
 
     def on_player_update(self, state: PlayerState) -> None:
         held = state.position_qty > 0
         if held and not self.held:
             self.up = self.down = True
-        self.held = held
+        self.held, self.asleep = held, not held
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> AlertDraft | None:
-        if not self.held:
-            return None
         position = self.account.position
         if not position:
             return None
@@ -168,21 +166,19 @@ class ShortWatch(AlertRule):
         self.settings = settings
         self.opened: int | None = None
         self.given: set[AlertType] = set()
-        self.watching = False
+        self.asleep = True
 
     def on_action_outcome(self, action: PlayerAction) -> None:
         if action.action_type.value == "SHORT_OPEN":
-            self.watching = True
+            self.asleep = False
 
     def on_player_update(self) -> None:
-        self.watching = self.account.short is not None
+        self.asleep = self.account.short is None
 
     def on_game_end(self) -> None:
-        self.opened, self.watching = None, self.account.short is not None
+        self.opened, self.asleep = None, self.account.short is None
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:
-        if not self.watching:
-            return None
         return list(self._due(tick, game)) or None
 
     def _due(self, tick: GameTick, game: GameView) -> Iterator[AlertDraft]:

@@ -96,7 +96,7 @@ class Signals(AlertRule):
         self._keep(self.signals)
 
     def _keep(self, left: tuple[_Signal, ...]) -> None:
-        self.left = left
+        self.left, self.asleep = left, not left
         self.next = min((signal.tick for signal in left), default=NEVER)
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> list[AlertDraft] | None:

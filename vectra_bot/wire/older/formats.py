@@ -30,7 +30,7 @@ _Build: TypeAlias = Callable[[int, Any, Mapping[str, str], str | None], Event]
 _GAME_DAY: Final = re.compile(rb'"gameId":\s*"(20\d\d)(\d\d)(\d\d)-')
 
 
-class OlderState(GameState, rename="camel", frozen=True, gc=False, kw_only=True):
+class OlderState(GameState, rename="camel", gc=False, kw_only=True):
     """A ``gameStateUpdate`` of 2025: a countdown may name no game, a tick may have candles."""
 
     game_id: str = ""
