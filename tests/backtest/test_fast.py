@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot import Strategy
@@ -200,26 +200,30 @@ def test_a_tick_is_used_again_only_if_it_cannot_be_kept(function: Any, use: Tick
     assert use_of_first(MethodType(function, object())) is use
 
 
-AMOUNTS = st.integers(0, 3 * 10**9)
+MOSTLY = [False, False, True]
 
 
 @given(
-    st.sampled_from([ActionType.BUY, ActionType.SELL, ActionType.SIDEBET, ActionType.SHORT_OPEN]),
-    AMOUNTS,
-    st.integers(1, 100),
-    st.tuples(AMOUNTS, AMOUNTS, AMOUNTS),
+    st.sampled_from([ActionType.BUY, ActionType.BUY, ActionType.SELL, ActionType.SIDEBET]),
+    st.sampled_from([0, 999_999, 10**6, 10**7, 10**7 + 1, 9 * 10**7, 10**8, 10**8 + 1]),
+    st.sampled_from([1, 99, 100]),
+    st.tuples(*[st.sampled_from([0, 10**6, 10**7, 10**8, 10**8 + 1, 10**9])] * 3),
     st.builds(
         Limits,
         stake=st.sampled_from(["0.01", "0.1", "5"]),
-        exposure=st.sampled_from([None, None, "0.5"]),
+        exposure=st.sampled_from([None, None, None, "0.5"]),
         game_loss=st.sampled_from([None, "0.1", "1"]),
-        session_loss=st.sampled_from(["0.1", "1"]),
+        session_loss=st.sampled_from(["0.1", "1", "1"]),
         actions_per_game=st.integers(1, 3),
-        actions_per_minute=st.sampled_from([None, None, 2]),
+        actions_per_minute=st.sampled_from([None, None, None, 2]),
     ),
-    st.sampled_from(GamePhase),
-    st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 3)),
-)
+    st.sampled_from([*[GamePhase.ACTIVE] * 7, *GamePhase]),
+    st.tuples(
+        st.sampled_from([True, True, False]), st.sampled_from(MOSTLY), st.sampled_from(MOSTLY),
+        st.sampled_from([0, 0, 1, 2, 3]),
+    ),
+)  # fmt: skip
+@settings(max_examples=settings().max_examples * 10)
 def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
     kind: ActionType,
     amount: int,
@@ -232,7 +236,9 @@ def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
     """The short look never allows what the gate denies; in the usual case it suffices."""
     has_lots, halted, rugged, sent = more
     refusals, account = Refusals(), Account()
-    account.cash, account.session_start_cash, account.game_start_cash = cash
+    account.cash, session_lost, game_lost = cash
+    account.session_start_cash = account.cash + session_lost
+    account.game_start_cash = account.cash + game_lost
     account.stated = STATED
     account.lots = [Lot(10**9, 10**9, 3, 1.0)] if has_lots else []
     game, gate = FastGame(refusals), RiskGate(limits)

@@ -177,3 +177,18 @@ def test_the_result_of_a_sidebet_comes_before_the_forced_sale(latency_ms: int) -
 
     assert fast.played.engine == "fast"
     assert any(what == "settled" and settled.won for what, settled, *_ in SEEN if what == "settled")
+
+
+@pytest.mark.parametrize("strategy", [Scripted, SeesRequests])
+def test_orders_of_one_tick_are_all_executed(strategy: type[Scripted]) -> None:
+    """Also those that follow from an outcome, and beside one that is denied."""
+    script = {
+        ("tick", 2): [("buy", {"amount": "0.01"}), ("buy", {"amount": "0.02"})],
+        ("tick", 4): [("sell", (50,)), ("sell", ())],
+        ("tick", 6): [("buy", {"amount": "7"}), ("buy", {"amount": "0.01"})],
+        ("after SELL", 0): [("buy", {"amount": "0.003"})],
+    }
+    fast, _ = both(script, strategy, games=3, seed=0)
+
+    assert fast.played.engine == "fast"
+    assert fast.fills >= 12

@@ -64,6 +64,8 @@ SIGNALS = "tests/analysis/signals/test_signals.py"
 EXITS = "tests/actions/test_exits.py"
 TRAILING = "tests/backtest/test_trailing.py"
 TAMPERING = "tests/engine/test_tampering.py"
+FAST = "tests/backtest/test_fast.py"
+FAST_PARITY = "tests/backtest/test_parity.py"
 GIVEN = "tests/backtest/test_given.py"
 GIVEN_PARITY = "tests/backtest/test_given_parity.py"
 SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
@@ -1598,6 +1600,38 @@ _EXITS = [
     ),
 ]
 
+_USUAL_ORDERS = [
+    *_bugs(
+        "backtest/fast/desk.py",
+        (FAST,),
+        (
+            "short-look-without-game-loss",
+            "account.game_start_cash - left <= terms.game_loss",
+            "account.game_start_cash - left <= terms.session_loss * 99",
+        ),
+        (
+            "short-look-one-action-more",
+            "external_this_game < terms.actions",
+            "external_this_game <= terms.actions",
+        ),
+        ("short-look-in-halts", "self.book.orders or gate.halts or", "self.book.orders or"),
+    ),
+    *_bugs(
+        "backtest/fast/hooks.py",
+        (FAST,),
+        ("tick-that-is-kept-used-again", "or after.argval not in _FIELDS", ""),
+    ),
+    *_bugs(
+        "backtest/fast/block.py",
+        (FAST_PARITY,),
+        (
+            "order-at-once-before-answers",
+            "len(desk.asked) != 1 or self._mail or self._arriving",
+            "len(desk.asked) < 1",
+        ),
+    ),
+]
+
 _GIVEN_GAMES = [
     *_bugs(
         "backtest/asked/given.py",
@@ -1645,5 +1679,6 @@ BUGS = (
     *_MORE_DISK,
     *_MORE_ORDER,
     *_MORE_WIRE,
+    *_USUAL_ORDERS,
     *_GIVEN_GAMES,
 )

@@ -30,7 +30,7 @@ class TickUse(Enum):
     Attributes:
         NONE: nothing.
         FIELDS: read its fields alone, so that one record can show tick after tick.
-        ANYTHING: also keep it, so that every tick needs a record of its own.
+        ANYTHING: also keep it, so that every tick needs a separate record.
     """
 
     NONE = "none"
