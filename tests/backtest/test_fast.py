@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_UP, getcontext
+from decimal import ROUND_UP, Decimal, getcontext
 from types import MethodType
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot import Strategy
@@ -223,7 +223,6 @@ MOSTLY = [False, False, True]
         st.sampled_from([0, 0, 1, 2, 3]),
     ),
 )  # fmt: skip
-@settings(max_examples=settings().max_examples * 10)
 def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
     kind: ActionType,
     amount: int,
@@ -262,6 +261,39 @@ def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
     elif kind in (ActionType.BUY, ActionType.SELL) and phase is GamePhase.ACTIVE:
         unusual = halted or rugged or limits.exposure or limits.actions_per_minute
         assert unusual or reason is not None
+
+
+@pytest.mark.parametrize(
+    "stop",
+    ["halt", "stop", "rug", "open order", "phase", "lost in game", "lost", "actions", "nothing"],
+)
+def test_the_short_look_leaves_what_is_unusual_to_the_gate(stop: str) -> None:
+    refusals, account = Refusals(), Account()
+    account.cash = account.session_start_cash = account.game_start_cash = 10**9
+    account.stated = STATED
+    account.game_start_cash += 91 * 10**6 if stop == "lost in game" else 90 * 10**6
+    account.session_start_cash += 500 * 10**6 if stop == "lost" else 490 * 10**6
+    gate = RiskGate(
+        Limits(game_loss=Decimal("0.1"), session_loss=Decimal("0.5"), actions_per_game=2)
+    )
+    gate.sent_this_game = 2 if stop == "actions" else 1
+    game = FastGame(refusals)
+    game.begin("game", "")
+    game.phase = GamePhase.PRESALE if stop == "phase" else GamePhase.ACTIVE
+    owner = Owner("session", "player", None, refusals.refuse)
+    desk = FastDesk(owner, game, account, gate, refusals)
+    if stop == "halt":
+        gate.halt(HaltCause.EXTERNAL, "a test")
+    elif stop == "stop":
+        gate.stop_all("a test")
+    elif stop == "rug":
+        gate.rugged_game = "game"
+    elif stop == "open order":
+        assert desk.ask_plainly(ActionType.BUY, "", 10**7, None, NO_EXITS)
+
+    asked = desk.ask_plainly(ActionType.BUY, "", 10**7, None, NO_EXITS)
+
+    assert (asked is not None) is (stop == "nothing")
 
 
 def test_expectations_of_many_prices_are_those_of_the_law() -> None:
