@@ -105,10 +105,8 @@ class AlertBook:
         self.model = self.model or AlertModel()
         for one in self._rules:
             own, asleep = one.rule.__dict__, inspect.getattr_static(type(one.rule), "asleep")
-            if isinstance(asleep, bool):
-                own.setdefault(
-                    "asleep", asleep
-                )  # found faster than in the class, and read at every tick
+            if isinstance(asleep, bool):  # found faster than in the class, and read at every tick
+                own.setdefault("asleep", asleep)
             own["_surroundings"] = RuleSurroundings(account, side_games, self.model)
         self._resolve()
 

@@ -137,7 +137,10 @@ class FastGame(GameView):
         self._refusals.refuse("the strategy reads the game's context")
 
 
-_SAME = {
+# Attributes are found in a dict that was made whole in half the time of one with the class's keys.
+_set_values = vars(GameTick)["__dict__"].__set__
+
+_SAME: dict[str, Any] = {
     "game_id": "",
     "tick": 0,
     "price": 0.0,
@@ -155,10 +158,10 @@ class FastTick(GameTick):
 
     def __init__(self, game_id: str, tick: int, price: float, refusals: Refusals) -> None:
         # A frozen record is filled by its dict, as the engine copies one.
-        its = self.__dict__
-        its.update(_SAME)
-        its["game_id"], its["tick"], its["price"] = game_id, tick, price
-        its["_refusals"] = refusals
+        values = _SAME.copy()
+        values["game_id"], values["tick"], values["price"] = game_id, tick, price
+        values["_refusals"] = refusals
+        _set_values(self, values)
 
     def __getattr__(self, name: str) -> Any:
         if name == "trade_count":
