@@ -50,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # For properties whose examples cost more than 5 ms each: `@settings(settings.get_profile("costly"))`.
     most = settings.get_profile(_profile(config)).max_examples
     settings.register_profile("costly", max_examples=min(most, max(25, most // 3)), **_COMMON)
+    # For properties whose examples play whole games by the engine.
+    games = {**_COMMON, "suppress_health_check": list(HealthCheck)}
+    settings.register_profile("games", max_examples=max(4, most // 10), **games)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.test_parity import EXCHANGES, SCRIPTS, Scripted, assert_equal, both
@@ -53,7 +53,7 @@ def config(strategy: Any, *games: FairGame, **options: Any) -> PlayConfig:
 
 @pytest.mark.parametrize("latency_ms", [0, 70])
 @given(script=SCRIPTS, games=GAMES, seed=st.integers(0, 20), exchange=EXCHANGES)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(settings.get_profile("games"))
 def test_any_script_is_played_the_same_on_any_games(
     script: dict[Any, Any],
     games: list[FairGame],

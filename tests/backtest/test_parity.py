@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot import Strategy
@@ -148,7 +148,7 @@ def both(
 @pytest.mark.parametrize("latency_ms", [0, 70])
 @pytest.mark.parametrize("strategy", [Scripted, SeesRequests])
 @given(script=SCRIPTS, seed=st.integers(0, 20), exchange=EXCHANGES)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(settings.get_profile("games"))
 def test_any_script_is_played_the_same(
     strategy: type[Scripted],
     script: dict[Any, Any],

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.test_parity import (
@@ -128,7 +128,7 @@ EXCHANGES = st.builds(
 
 @pytest.mark.parametrize("latency_ms", [0, 70])
 @given(script=SCRIPTS, seed=st.integers(0, 20), exchange=EXCHANGES)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(settings.get_profile("games"))
 def test_any_script_with_stakes_is_played_the_same(
     script: dict[Any, Any], seed: int, exchange: ExchangeOptions, latency_ms: int
 ) -> None:
