@@ -140,6 +140,23 @@ class Tree:
             return None
         return status.st_dev, status.st_ino
 
+    @contextlib.contextmanager
+    def held(self, folder: str) -> Iterator[tuple[int, ...] | None]:
+        """Yield a folder's :meth:`identity`, which no other folder gets meanwhile.
+
+        A disk gives the number of a folder that was removed to the next one, unless it is open.
+        """
+        try:
+            opened = os.open(self.full(folder), os.O_RDONLY)
+        except OSError:
+            yield self.identity(folder)
+            return
+        try:
+            status = os.fstat(opened)
+            yield status.st_dev, status.st_ino
+        finally:
+            os.close(opened)
+
     def times(self, path: str) -> tuple[int, int] | None:
         """Return the range of ``ts_ns`` in the footer of a Parquet file, None if it has none.
 
@@ -249,6 +266,11 @@ class RemoteTree(Tree):
     def identity(self, folder: str) -> tuple[int, ...] | None:
         """Return a constant: folders of objects are not replaced."""
         return ()
+
+    @contextlib.contextmanager
+    def held(self, folder: str) -> Iterator[tuple[int, ...] | None]:
+        """Yield the constant of :meth:`identity`."""
+        yield ()
 
     def read(self, path: str) -> bytes:
         """Return the bytes of an object.

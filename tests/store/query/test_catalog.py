@@ -453,6 +453,21 @@ def test_a_store_that_never_rests_is_read_all_the_same(store: Path, tmp_path: Pa
         thread.join()
 
 
+def test_no_other_folder_gets_the_number_of_one_that_is_held(tmp_path: Path) -> None:
+    """Otherwise a folder that was replaced twice looks like the one that was listed."""
+    there = tree.Tree(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with there.held("folder") as identity:
+        assert identity == there.identity("folder")
+        (tmp_path / "folder").rmdir()
+        others = [f"other-{n}" for n in range(50)]
+        for name in others:
+            (tmp_path / name).mkdir()
+        assert identity not in [there.identity(name) for name in others]
+    with there.held("folder") as identity:
+        assert identity is None
+
+
 def test_a_query_is_tried_a_bounded_number_of_times(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

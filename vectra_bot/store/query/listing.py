@@ -96,14 +96,15 @@ class Listing:
         """Return the content of a session's folder, consistent at one moment."""
         before: Kind | None = None
         for _ in attempts():
-            identity = self._tree.identity(folder)
-            if identity is None:
-                return Kind()  # dropped
-            try:
-                kind = self._folder(doc_type, folder)
-            except FileNotFoundError:
-                kind = None
-            if kind is not None and self._tree.identity(folder) == identity:
+            with self._tree.held(folder) as identity:
+                if identity is None:
+                    return Kind()  # dropped
+                try:
+                    kind = self._folder(doc_type, folder)
+                except FileNotFoundError:
+                    kind = None
+                is_same = self._tree.identity(folder) == identity
+            if kind is not None and is_same:
                 # A missing object may have been replaced since the objects were listed.
                 if not self._tree.is_remote or not kind.corrupt or kind == before:
                     return kind
