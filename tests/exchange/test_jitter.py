@@ -6,6 +6,8 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vectra_bot.exchange.dice import Deck, Dice
 from vectra_bot.exchange.jitter import Timing
@@ -169,3 +171,31 @@ def test_one_seed_gives_one_course_of_times() -> None:
         clock.begin_game()
         clock.first_tick_ms()
     assert [first.tick_gap_ms() for _ in range(99)] == [again.tick_gap_ms() for _ in range(99)]
+
+
+@given(
+    seed=st.integers(0, 10**9),
+    games=st.integers(1, 12),
+    ticks=st.integers(0, 300),
+    step=st.sampled_from([100, 500, 1000, 5000]),
+    steady=st.booleans(),
+)
+def test_times_drawn_at_once_are_those_of_each_frame(
+    seed: int, games: int, ticks: int, step: int, *, steady: bool
+) -> None:
+    """Whole countdowns and all ticks of a game: the same numbers, and the same ones afterwards."""
+    dice = Random(seed), Random(seed)
+    single, whole = (Timing(Dice(one), steady=steady) for one in dice)
+    timers = range(rules.COOLDOWN_MS - step, 0, -step)
+    for _ in range(games):
+        single.begin_game()
+        whole.begin_game()
+        after = {timer: single.countdown_ms(timer) for timer in timers}
+        assert whole.countdown_frames_ms(timers) == after[rules.PRESALE_MS]
+        assert whole.start_ms() == single.start_ms()
+        assert whole.first_tick_ms() == single.first_tick_ms()
+        assert whole.tick_gaps_ms(ticks) == [single.tick_gap_ms() for _ in range(ticks)]
+        assert whole.rug_gap_ms() == single.rug_gap_ms()
+        assert whole.settlement_ms() == single.settlement_ms()
+        assert whole.new_game_ms() == single.new_game_ms()
+    assert dice[0].getstate() == dice[1].getstate()

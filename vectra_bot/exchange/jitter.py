@@ -10,6 +10,8 @@ Public feed and private answers share one clock: a late frame is late for everyb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from vectra_bot.exchange.dice import Choice, Curve, Deck, Dice
@@ -25,6 +27,9 @@ _STALL = Curve(
 _HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
 _TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
 """Interval of frames that arrive in a burst, milliseconds."""
+
+_NEAR_MS = 1_000
+"""How long before another frame of a countdown one may be and delay it; several times the longest delay."""
 
 _NEXT_MS = 0.5
 """Minimum interval of two countdown frames, milliseconds."""
@@ -126,6 +131,52 @@ class Timing:
             self._opened = due
         self._last = due
         return due
+
+    def countdown_frames_ms(self, timers: Sequence[int]) -> float:
+        """Draw a whole countdown; return when the presale opens, after the new-game frame.
+
+        Leaves the same state as :meth:`countdown_ms` for each timer, in a tenth of the time: a frame is
+        delayed by less than a few steps, so that only the frames just before the presale and the start count.
+        """
+        roll, skipped = self._roll, not self._steady
+        last = timers[-1] if timers else 0
+        for timer in timers:
+            near = any(0 <= timer - end < _NEAR_MS for end in (rules.PRESALE_MS, last))
+            if near or not skipped:
+                self.countdown_ms(timer)
+            else:
+                roll()
+        return self._opened
+
+    def tick_gaps_ms(self, count: int) -> list[float]:
+        """Return what as many calls of :meth:`tick_gap_ms` would, in half the time."""
+        if self._steady:
+            return [self.tick_gap_ms() for _ in range(count)]
+        link, roll, core = self._link, self._roll, _CORE.at
+        scale, stalls, holds, smears = link.scale, link.stalls, link.holds, link.smears
+        due, last, tick_ms = self._due, self._last, rules.TICK_MS
+        gaps = []
+        for _ in range(count):
+            delay = core(roll()) * scale
+            u = roll()
+            if u < stalls:
+                delay += _STALL.at(u / stalls)
+            else:
+                u -= stalls
+                if u < holds:
+                    delay += _HELD.at(u / holds)
+                else:
+                    u -= holds
+                    if u < smears:
+                        delay += u / smears * link.smear_ms
+            due += tick_ms
+            arrival = due + delay
+            if arrival <= last + 3:
+                arrival = last + _TOGETHER.at(roll())
+            gaps.append(arrival - last)
+            last = arrival
+        self._due, self._last = due, last
+        return gaps
 
     def start_ms(self) -> float:
         """Return when tick 0 comes, milliseconds after the frame that opens the presale."""

@@ -48,15 +48,14 @@ class Timeline:
         """Return the times of the game that is announced now, and go to the next announcement."""
         timing, announced = self._timing, self.now_ns
         timing.begin_game()
-        after = {timer: timing.countdown_ms(timer) for timer in self._timers}
-        presale = announced + _ns(after[rules.PRESALE_MS])
+        presale = announced + _ns(timing.countdown_frames_ms(self._timers))
         now = presale + _ns(timing.start_ms())
-        ticks, gap_ms = [now], timing.tick_gap_ms
+        ticks = [now]
         if rug_tick > 1:
             now += _ns(timing.first_tick_ms())
             ticks.append(now)
-        for _ in range(2, rug_tick):
-            now += int(gap_ms() * NS_PER_MS)
+        for gap in timing.tick_gaps_ms(rug_tick - 2):
+            now += int(gap * NS_PER_MS)
             ticks.append(now)
         gap = timing.rug_gap_ms(first=rug_tick == 1)
         decided = now + _ns(max(0.0, gap - rules.PRIVATE_BEFORE_RUG_MS))
