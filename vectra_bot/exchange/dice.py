@@ -44,20 +44,24 @@ class Choice(Generic[T]):
 
 
 class Curve:
-    """A continuous distribution given by quantiles, linear between them."""
+    """A continuous distribution given by quantiles, linear between them.
 
-    __slots__ = ("_levels", "_pieces")
+    Attributes:
+        levels: where the pieces begin, and the end of the last one.
+        pieces: where each begins, its width, the value there, and the rise over it.
+    """
+
+    __slots__ = ("levels", "pieces")
 
     def __init__(self, points: Sequence[tuple[float, float]]) -> None:
-        self._levels = [level for level, _ in points]
-        # Each piece: where it begins, its width, and the value there and the rise over it.
-        self._pieces = [
+        self.levels = [level for level, _ in points]
+        self.pieces = [
             (low, high - low, value, top - value) for (low, value), (high, top) in pairwise(points)
         ]
 
     def at(self, u: float) -> float:
         """Return the quantile for *u* in [0, 1)."""
-        low, width, value, rise = self._pieces[bisect_right(self._levels, u) - 1]
+        low, width, value, rise = self.pieces[bisect_right(self.levels, u) - 1]
         return value + (u - low) / width * rise
 
 

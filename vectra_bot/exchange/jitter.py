@@ -10,6 +10,7 @@ Public feed and private answers share one clock: a late frame is late for everyb
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -138,11 +139,10 @@ class Timing:
         Leaves the same state as :meth:`countdown_ms` for each timer, in a tenth of the time: a frame is
         delayed by less than a few steps, so that only the frames just before the presale and the start count.
         """
-        roll, skipped = self._roll, not self._steady
-        last = timers[-1] if timers else 0
+        roll, opens, last = self._roll, rules.PRESALE_MS, timers[-1] if timers else 0
+        before_opening, before_last = opens + _NEAR_MS, last + _NEAR_MS
         for timer in timers:
-            near = any(0 <= timer - end < _NEAR_MS for end in (rules.PRESALE_MS, last))
-            if near or not skipped:
+            if opens <= timer < before_opening or timer < before_last or self._steady:
                 self.countdown_ms(timer)
             else:
                 roll()
@@ -152,12 +152,14 @@ class Timing:
         """Return what as many calls of :meth:`tick_gap_ms` would, in half the time."""
         if self._steady:
             return [self.tick_gap_ms() for _ in range(count)]
-        link, roll, core = self._link, self._roll, _CORE.at
+        link, roll, pieces, levels = self._link, self._roll, _CORE.pieces, _CORE.levels
         scale, stalls, holds, smears = link.scale, link.stalls, link.holds, link.smears
         due, last, tick_ms = self._due, self._last, rules.TICK_MS
         gaps = []
         for _ in range(count):
-            delay = core(roll()) * scale
+            u = roll()
+            low, width, value, rise = pieces[bisect_right(levels, u) - 1]  # as Curve.at()
+            delay = (value + (u - low) / width * rise) * scale
             u = roll()
             if u < stalls:
                 delay += _STALL.at(u / stalls)
