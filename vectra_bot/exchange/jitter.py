@@ -136,8 +136,8 @@ class Timing:
     def countdown_frames_ms(self, timers: Sequence[int]) -> float:
         """Draw a whole countdown; return when the presale opens, after the new-game frame.
 
-        Leaves the same state as :meth:`countdown_ms` for each timer, in a tenth of the time: a frame is
-        delayed by less than a few steps, so that only the frames just before the presale and the start count.
+        Leaves the same state as :meth:`countdown_ms` for each timer, in less time: a frame is delayed by less
+        than a few steps, so that only the frames just before the presale and the start count.
         """
         roll, opens, last = self._roll, rules.PRESALE_MS, timers[-1] if timers else 0
         before_opening, before_last = opens + _NEAR_MS, last + _NEAR_MS
@@ -149,7 +149,7 @@ class Timing:
         return self._opened
 
     def tick_gaps_ms(self, count: int) -> list[float]:
-        """Return what as many calls of :meth:`tick_gap_ms` would, in half the time."""
+        """Return what as many calls of :meth:`tick_gap_ms` would, in less time."""
         if self._steady:
             return [self.tick_gap_ms() for _ in range(count)]
         link, roll, pieces, levels = self._link, self._roll, _CORE.pieces, _CORE.levels
