@@ -46,7 +46,7 @@ class FastGameData:
     number: int
     game_id: str
     server_seed: str
-    prices: list[float]
+    prices: tuple[float, ...]
     rug_tick: int
     rug_price: float
     following: tuple[str, str]
@@ -162,7 +162,7 @@ def _replayed(seed: int, start_ns: int, first: int, stop: int) -> tuple[FastGame
     ticks, rugs = games.rug_tick.tolist(), games.rug_price.tolist()
     return tuple(
         FastGameData(
-            number, secrets[place][1], secrets[place][0], games.prices_of(place).tolist(),
+            number, secrets[place][1], secrets[place][0], tuple(games.prices_of(place).tolist()),
             ticks[place], rugs[place], secrets[place + 1], chunk, place, chunk.start(place),
         )
         for place, number in enumerate(range(first, stop))
@@ -202,7 +202,7 @@ def _given(
         prices[-1:], np.zeros(1, np.int64), prices,
     )  # fmt: skip
     return FastGameData(
-        number, game_id, server_seed, prices.tolist(), game.rug_tick, game.rug_price, following,
+        number, game_id, server_seed, tuple(prices.tolist()), game.rug_tick, game.rug_price, following,
         Chunk(batch), 0, 0,
     )  # fmt: skip
 
