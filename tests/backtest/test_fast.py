@@ -11,23 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot import Strategy
+from vectra_bot import GameView, Strategy
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.limits import Limits
 from vectra_bot.actions.risk import Ask, HaltCause, RiskGate
-from vectra_bot.backtest import play
+from vectra_bot.backtest import PlayConfig, play
+from vectra_bot.backtest.fast.block import FastBlock
 from vectra_bot.backtest.fast.chunks import chunks_of, gains
 from vectra_bot.backtest.fast.desk import FastDesk
 from vectra_bot.backtest.fast.hooks import Hooks, TickUse, use_of_first
 from vectra_bot.backtest.fast.orders import Owner, Refusals
 from vectra_bot.backtest.fast.views import FastGame
+from vectra_bot.backtest.games import FillRow
 from vectra_bot.errors import StrategyError
 from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.exchange.accounts import BookEntry
+from vectra_bot.exchange.config import START_NS
 from vectra_bot.game import fair
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
 from vectra_bot.game.lots import Lot
-from vectra_bot.models import ActionType, GamePhase, PlayerUpdate
+from vectra_bot.loading import resolve_strategy
+from vectra_bot.models import ActionType, GamePhase, GameTick, PlayerUpdate
 from vectra_bot.strategy import configure
 
 STATED = PlayerUpdate(
@@ -249,6 +254,7 @@ def test_what_is_allowed_at_a_short_look_is_allowed_by_the_gate(
     desk = FastDesk(
         Owner("session", "player", None, refusals.refuse), game, account, gate, refusals
     )
+    desk.look()
     share = percentage if kind is ActionType.SELL else None
     asked = desk.ask_plainly(kind, "", None if share else amount, share, NO_EXITS)
 
@@ -288,12 +294,54 @@ def test_the_short_look_leaves_what_is_unusual_to_the_gate(stop: str) -> None:
         gate.stop_all("a test")
     elif stop == "rug":
         gate.rugged_game = "game"
-    elif stop == "open order":
+    desk.look()
+    if stop == "open order":
         assert desk.ask_plainly(ActionType.BUY, "", 10**7, None, NO_EXITS)
 
     asked = desk.ask_plainly(ActionType.BUY, "", 10**7, None, NO_EXITS)
 
     assert (asked is not None) is (stop == "nothing")
+
+
+class Trades(Strategy):
+    """Buys, sells a part, and is sold out by the rug."""
+
+    def on_game_tick(self, tick: GameTick, game: GameView) -> None:
+        if tick.tick % 7 == 2:
+            self.actions.buy("0.01")
+        elif tick.tick % 7 == 5:
+            self.actions.sell(40 if tick.tick % 2 else 100)
+
+
+def test_the_books_of_a_block_show_every_trade_and_balance() -> None:
+    """Those that were executed at once are entered at its end, as sums."""
+    fills: list[FillRow] = []
+    config = PlayConfig(source=resolve_strategy(Trades), games=20, seed=3)
+    block = FastBlock(config, fills.append)
+    games = block.play()
+
+    books, account = block.venue.books, block.venue.account
+    assert list(books.differences()) == []
+    counts = account.flows.counts
+    sold = counts[BookEntry.SELL] + counts[BookEntry.FORCED_SELL]
+    assert counts[BookEntry.BUY] == games.entries.sum() > 0
+    assert counts[BookEntry.BUY] + sold == len(fills) == games.fills
+    assert counts[BookEntry.FORCED_SELL] > 5
+    assert account.flows.total(BookEntry.SELL) > 0 > account.flows.total(BookEntry.BUY)
+
+
+def test_games_that_are_played_again_are_not_drawn_again() -> None:
+    """The last ones are kept, whoever plays them; not those of another seed or clock."""
+    first, again = (list(chunks_of(ExchangeConfig(seed=11), 3)) for _ in range(2))
+    other, later = (
+        next(chunks_of(config, 3))
+        for config in (ExchangeConfig(seed=12), ExchangeConfig(seed=11, start_ns=START_NS + 10**15))
+    )
+
+    assert all(one is its for one, its in zip(first, again, strict=True))
+    assert other.server_seed != first[0].server_seed
+    assert other.prices != first[0].prices
+    assert later.game_id != first[0].game_id
 
 
 def test_expectations_of_many_prices_are_those_of_the_law() -> None:

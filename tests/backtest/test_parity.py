@@ -16,6 +16,7 @@ from vectra_bot.backtest.games import COLUMNS
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.loading import resolve_strategy
+from vectra_bot.models import Actor
 
 GAMES = 3
 TOTALS = ("denials", "actions", "placed", "unknown", "fills", "ticks", "capped")
@@ -56,7 +57,8 @@ class Scripted(Strategy):
         self.note("start", game.tick, game.price)
 
     def on_game_tick(self, tick: Any, game: Any) -> None:
-        self.note("tick", tick.tick, tick.price, game.tick, game.peak, game.low, len(game.prices))
+        self.note("tick", tick.game_id, tick.tick, tick.price, game.tick, game.price, tick.phase)
+        self.note("game", game.peak, game.low, len(game.prices))
         self.act("tick", game.tick)
 
     def on_game_end(self, game: Any, summary: Any) -> None:
@@ -177,6 +179,22 @@ def test_the_result_of_a_sidebet_comes_before_the_forced_sale(latency_ms: int) -
 
     assert fast.played.engine == "fast"
     assert any(what == "settled" and settled.won for what, settled, *_ in SEEN if what == "settled")
+
+
+def test_what_the_venue_did_at_a_tick_is_told_before_the_answer_to_an_order_at_it() -> None:
+    """A lost sidebet and a buy at the tick that ends it, a liquidation and a buy at its tick."""
+    levered = [("buy", {"amount": "0.01", "leverage": 5})]
+    script = {
+        ("tick", 0): [("sidebet", ("0.01",))],
+        ("tick", 40): [("buy", {"amount": "0.02"})],
+        **{("tick", tick): levered for tick in range(50, 60)},
+        **{("tick", tick): [("buy", {"amount": "0.001"})] for tick in range(60, 200)},
+    }
+    fast, _ = both(script, games=2, seed=4)
+
+    assert fast.played.engine == "fast"
+    assert any(seen[0] == "settled" and seen[1].tick == 40 for seen in SEEN)
+    assert any(seen[0] == "outcome" and seen[3] is Actor.EXTERNAL for seen in SEEN)
 
 
 @pytest.mark.parametrize("strategy", [Scripted, SeesRequests])

@@ -311,7 +311,8 @@ def test_a_stake_counts_in_the_game_in_which_it_was_asked_for() -> None:
     table = Games.empty(2, seed=7, first=0)
     holdings = Holdings(table, {ActionType.BBC_PREDICT: bbc_game()}, row=1)
     owner = Owner("session", "player", None, Refusals().refuse)
-    order = Order(owner, 1, ActionType.BBC_PREDICT, "game-0", "CRAB", 30, choice="CRAB")
+    order = Order(owner, 1, ActionType.BBC_PREDICT, "game-0", "CRAB")
+    order.amount, order.choice = 30, "CRAB"
     order.state = ActionState.CONFIRMED
     holdings.completed(order, ended=True)
     holdings.flush()

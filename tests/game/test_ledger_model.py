@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.game.model import ModelLedger
-from vectra_bot.game.ledger import Ledger, LedgerError
+from vectra_bot.game.ledger import Fill, Ledger, LedgerError
 from vectra_bot.game.shorts import ShortTerms
 
 SOL = 10**9
@@ -61,7 +61,8 @@ def plain(fill: Any) -> Any:
         return [plain(one) for one in fill]
     if fill is None or isinstance(fill, str):
         return fill
-    return tuple(v for k, v in attrs.asdict(fill).items() if k not in {"price", "tick"})
+    values = fill._asdict() if isinstance(fill, Fill) else attrs.asdict(fill)
+    return tuple(value for name, value in values.items() if name not in {"price", "tick"})
 
 
 def carry_out(ledger: Any, model: ModelLedger, step: Any, price: float, tick: int) -> Any:

@@ -97,8 +97,8 @@ _MONEY = [
         ),
         (
             "ledger-sale-above-the-floors",
-            "amount = self._pay(value, cost)",
-            "amount = self._pay(value + len(sold) - 1, cost)",
+            "value += lot.qty * top // bottom if",
+            "value += (lot is not sold[0]) + lot.qty * top // bottom if",
         ),
         ("ledger-sidebet-bonus", "bonus = payout * bet.bonus // bet.amount", "bonus = 0"),
         ("ledger-short-bonus", "bonus = paid * short.bonus // short.amount", "bonus = 0"),
@@ -127,7 +127,11 @@ _MONEY = [
             "return rug_tick <= start_tick + rules.SIDEBET_WINDOW_TICKS",
             "return rug_tick < start_tick + rules.SIDEBET_WINDOW_TICKS",
         ),
-        ("ledger-more-than-free", "if amount > self.free:", "if amount > self.free + 1:"),
+        (
+            "ledger-more-than-free",
+            'self.cash + self.bonus:\n            self._refuse_stake("buy", amount)',
+            'self.cash + self.bonus + 1:\n            self._refuse_stake("buy", amount)',
+        ),
     ),
     *_bugs(
         "game/lots.py",
@@ -1606,15 +1610,16 @@ _USUAL_ORDERS = [
         (FAST,),
         (
             "short-look-without-game-loss",
-            "account.game_start_cash - left <= terms.game_loss",
-            "account.game_start_cash - left <= terms.session_loss * 99",
+            "max(0, of_session, account.game_start_cash - terms.game_loss)",
+            "max(0, of_session)",
         ),
         (
             "short-look-one-action-more",
             "external_this_game < terms.actions",
             "external_this_game <= terms.actions",
         ),
-        ("short-look-in-halts", "self.book.orders or gate.halts or", "self.book.orders or"),
+        ("short-look-in-halts", "gate.halts or gate.stopped", "gate.stopped"),
+        ("short-look-in-presale", " or self.game.phase is not ACTIVE", ""),
     ),
     *_bugs(
         "backtest/fast/hooks.py",
@@ -1626,8 +1631,14 @@ _USUAL_ORDERS = [
         (FAST_PARITY,),
         (
             "order-at-once-before-answers",
-            "len(desk.asked) != 1 or self._mail or self._arriving",
-            "len(desk.asked) < 1",
+            "self._immediate and not self._mail and self._at_once()",
+            "self._immediate and self._at_once()",
+        ),
+        ("two-orders-at-once", "len(desk.asked) != 1 or desk.reports", "desk.reports"),
+        (
+            "first-tick-without-its-own-record",
+            'values["game_id"], values["tick"], values["price"] = game_id, tick, price',
+            'values["tick"], values["price"] = tick, price',
         ),
     ),
 ]

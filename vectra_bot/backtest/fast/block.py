@@ -23,8 +23,17 @@ from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
 from vectra_bot.backtest.fast.chunks import FastGameData, check_given, chunks_of, secret
-from vectra_bot.backtest.fast.hooks import TickUse
-from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, NeedsEngine, Order, Owner, Refusals
+from vectra_bot.backtest.fast.hooks import ANYTHING
+from vectra_bot.backtest.fast.orders import (
+    ACTIVE,
+    PLAYS_ROUNDS,
+    PRESALE,
+    SENT,
+    NeedsEngine,
+    Order,
+    Owner,
+    Refusals,
+)
 from vectra_bot.backtest.fast.timeline import GameTimes, Timeline
 from vectra_bot.backtest.fast.venue import FastVenue
 from vectra_bot.backtest.fast.views import FastTick
@@ -37,7 +46,6 @@ from vectra_bot.exchange.market import EndedSidebet
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.ledger import Fill
-from vectra_bot.models import ActionState, GamePhase
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.embedded import DEFAULT_USERNAME
 
@@ -93,6 +101,9 @@ class FastBlock:
         self._arriving: deque[Order] = deque()
         self._mail: deque[tuple[int, Callable[[], None]]] = deque()
         self._alarm = NEVER
+        # Whether nothing can come between a request and its answers.
+        self._immediate = not late and self.bot.hooks.submitted is None
+        self._shown = FastTick("", 0, 0.0, refusals)
 
     def _make_venue(self, player_id: str, cash: int) -> FastVenue:
         return FastVenue(self.exchange, player_id, DEFAULT_USERNAME, cash)
@@ -128,6 +139,7 @@ class FastBlock:
             if watch(bot.holdings.row):
                 break
         bot.holdings.flush()
+        self.venue.post_trades()
         self.table.capped = self.venue.market.capped
         return self.table.head(bot.holdings.row)
 
@@ -173,7 +185,7 @@ class FastBlock:
             order = desk.asked.popleft()
             desk.calls = 0
             self._acks += 1
-            order.ack_id, order.state = self._acks, ActionState.SENT
+            order.ack_id, order.state = self._acks, SENT
             order.arrives_ns = self._now_ns + self._latency_ns
             self._arriving.append(order)
             if submitted is not None:
@@ -268,28 +280,40 @@ class FastBlock:
         self._rug(data, times)
 
     def _presale(self, at_ns: int) -> None:
-        self._run_until(at_ns)
+        if at_ns:
+            self._run_until(at_ns)
         bot, game = self.bot, self.bot.game
         self.venue.market.open_presale()
-        game.phase, game.starts_in_ms = GamePhase.PRESALE, rules.PRESALE_MS
-        bot.call(bot.hooks.phase, "on_phase", game)
+        game.phase, game.starts_in_ms = PRESALE, rules.PRESALE_MS
+        if bot.hooks.phase is not None:
+            bot.call(bot.hooks.phase, "on_phase", game)
         self._after_frame(at_ns)
 
     def _start(self, at_ns: int) -> None:
-        self._run_until(at_ns)
+        if at_ns:
+            self._run_until(at_ns)
         bot, game, hooks = self.bot, self.bot.game, self.bot.hooks
         self.venue.market.start()
-        game.phase, game.starts_in_ms = GamePhase.ACTIVE, 0
-        bot.call(hooks.phase, "on_phase", game)
-        bot.call(hooks.start, "on_game_start", game)
+        game.phase, game.starts_in_ms = ACTIVE, 0
+        if hooks.phase is not None:
+            bot.call(hooks.phase, "on_phase", game)
+        if hooks.start is not None:
+            bot.call(hooks.start, "on_game_start", game)
         if bot.desk.exits.plan is not NO_EXITS:
             bot.run_exits()
-        bot.call(hooks.tick, "on_game_tick", self._tick(0, game.price), game)
+        if hooks.tick is not None:
+            bot.call(hooks.tick, "on_game_tick", self._tick(0, game.price), game)
         self._after_frame(at_ns)
         self._set_alarm(0)
 
     def _tick(self, tick: int, price: float) -> FastTick:
-        return FastTick(self.bot.game.game_id, tick, price, self._refusals)
+        """Return the record of a tick: always the same one for a strategy that cannot keep it."""
+        game_id = self.bot.game.game_id
+        if self.bot.hooks.tick_use is ANYTHING:
+            return FastTick(game_id, tick, price, self._refusals)
+        values = self._shown.__dict__
+        values["game_id"], values["tick"], values["price"] = game_id, tick, price
+        return self._shown
 
     def _ticks(self, data: FastGameData) -> None:
         """Play the ticks after the first: nearly all of them are the strategy's method alone."""
@@ -304,10 +328,10 @@ class FastBlock:
     def _quiet_ticks(self, prices: Sequence[float], tick: int, end: int) -> int:
         """Play ticks at which nothing is due, until the strategy asks for something; return the next tick."""
         bot, game, desk = self.bot, self.bot.game, self.bot.desk
-        on_tick, use = bot.hooks.tick, bot.hooks.tick_use
+        on_tick, new = bot.hooks.tick, bot.hooks.tick_use is ANYTHING
         assert on_tick is not None
         shown = self._tick(tick, game.price)
-        its, new = shown.__dict__, use is TickUse.ANYTHING
+        its = shown.__dict__
         bot.running = "on_game_tick"
         for tick, price in enumerate(prices[tick:end], tick):  # noqa: B020, PLR1704 - the same count
             game.tick = tick
@@ -336,39 +360,37 @@ class FastBlock:
 
     def _asked(self, tick: int, price: float) -> None:
         """Take what the strategy asked for at a tick at which nothing was due."""
-        market, bot, times = self.venue.market, self.bot, self._times
+        market, bot = self.venue.market, self.bot
         market.tick, market.price = tick, price  # all of a move: nothing is due
+        if self._immediate and self._at_once():
+            self._alarm = bot.exit_at
+            return
         if bot.desk.reports:
             bot.report()
-        if times is None and self._at_once():
-            bet = self.venue.ledger.sidebet
-            self._alarm = bot.exit_at if bet is None else min(bot.exit_at, bet.end_tick)
-            return
-        self._after_frame(0 if times is None else times.ticks_ns[tick])
+        self._after_frame(0 if self._times is None else self._times.ticks_ns[tick])
         self._set_alarm(tick)
 
     def _at_once(self) -> bool:
-        """Execute the only order and take the answers, unless something can come between.
+        """Execute the only order and take the answers, if nothing can come between.
 
         Returns:
-            whether nothing is left to do.
+            whether the order was executed and the strategy asked for nothing more.
         """
-        bot, venue, desk = self.bot, self.venue, self.bot.desk
-        if desk.reports or len(desk.asked) != 1 or self._mail or self._arriving:
+        venue, desk = self.venue, self.bot.desk
+        if len(desk.asked) != 1 or desk.reports:
             return False
-        if bot.hooks.submitted is not None or venue.shows_short:
-            return False
-        order, ledger = desk.asked[0], venue.ledger
+        order = desk.asked[0]
         fill = venue.trade(order)
         if fill is None:
             return False
         desk.asked.clear()
         desk.busy, desk.calls = False, 0
-        self._acks += 1
-        order.ack_id = self._acks
-        self._filled(fill)
-        bot.filled(order, fill, ledger.cash, ledger.lots)
-        bot.complete(order)
+        self._acks = order.ack_id = self._acks + 1
+        if self._on_fill is ignore_fill:
+            self.table.fills += 1
+        else:
+            self._filled(fill)
+        self.bot.traded(order, fill, venue.ledger)
         return not desk.busy
 
     def _busy_tick(self, tick: int, price: float) -> None:
@@ -390,7 +412,7 @@ class FastBlock:
     def _after_frame(self, at_ns: int) -> None:
         """Send what a frame led to, and without latency take the answers."""
         if self.bot.desk.busy:
-            if self._timeline is None and self._at_once():
+            if self._immediate and not self._mail and self._at_once():
                 return
             self._now_ns = at_ns or self._now_ns
             self._send()
@@ -398,7 +420,7 @@ class FastBlock:
             self._now_ns = at_ns
         if self.venue.shows_short:
             self.bot.value_short(*self.venue.published)
-        if self._timeline is None:
+        if self._timeline is None and (self._mail or self._arriving):
             self._run_until(0)
 
     def _set_alarm(self, tick: int) -> None:
@@ -415,15 +437,25 @@ class FastBlock:
         decided_ns, rug_ns, next_ns = (
             (0, 0, 0) if times is None else (times.decided_ns, times.rug_ns, times.next_ns)
         )
-        self._run_until(decided_ns)
-        settled, fills = self.venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
-        if settled is not None:
-            self._settled(settled, sum(fill.amount for fill in fills))
-        self._sold_by_venue(fills)
-        self._run_until(rug_ns)
+        if times is not None:
+            self._run_until(decided_ns)
+        venue = self.venue
+        if times is None and venue.is_plain:
+            fill = venue.sell_at_rug(data.rug_tick, data.rug_price)
+            if fill is not None:
+                self._filled(fill)
+                self.bot.force_sold(fill, venue.ledger.cash, ())
+        else:
+            settled, fills = venue.settle_at_rug(data.rug_tick, data.rug_price, decided_ns)
+            if settled is not None:
+                self._settled(settled, sum(fill.amount for fill in fills))
+            self._sold_by_venue(fills)
+        if times is not None or self._mail:
+            self._run_until(rug_ns)
         self.bot.rugged(data)
         self._after_frame(rug_ns)
-        self._run_until(next_ns)
+        if times is not None:
+            self._run_until(next_ns)
         seed, game_id = data.following
         self.bot.announced(game_id, seed, data)
         self._after_frame(next_ns)

@@ -16,7 +16,20 @@ from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.chunks import FastGameData
 from vectra_bot.backtest.fast.desk import FastDesk
 from vectra_bot.backtest.fast.hooks import Hook, Hooks
-from vectra_bot.backtest.fast.orders import Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import (
+    ACTIVE,
+    BUY,
+    BY_TRADE,
+    CONFIRMED,
+    DENIED,
+    RUGGED,
+    SELL,
+    SHORT_CLOSE,
+    SHORT_OPEN,
+    Order,
+    Owner,
+    Refusals,
+)
 from vectra_bot.backtest.fast.tally import Holdings
 from vectra_bot.backtest.fast.views import (
     EndedGame,
@@ -30,7 +43,7 @@ from vectra_bot.backtest.games import Games
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import ShortView, SidebetView
-from vectra_bot.game.ledger import Fill, OpenSidebet, SettledSidebet
+from vectra_bot.game.ledger import Fill, Ledger, OpenSidebet, SettledSidebet
 from vectra_bot.game.lots import Lot
 from vectra_bot.game.rounds import SideGamesView
 from vectra_bot.game.shorts import OpenShort
@@ -38,7 +51,6 @@ from vectra_bot.models import (
     ActionState,
     ActionType,
     Actor,
-    GamePhase,
     PlayerUpdate,
     Proof,
     StakeSettled,
@@ -91,6 +103,7 @@ class FastBot:
             recv_ns=0, player_id=self.owner.player_id, cash=to_sol(cash), position_qty=nothing,
             avg_cost=nothing, total_invested=nothing, cumulative_pnl=nothing,
         )  # fmt: skip
+        self.desk.look()
 
     # The strategy's methods.
 
@@ -131,9 +144,9 @@ class FastBot:
         desk = self.desk
         if not desk.exits.due(self.game, self.account):
             return
-        if any(order.kind is ActionType.SELL for order in desk.book.undecided):
+        if any(order.kind is SELL for order in desk.book.undecided):
             return
-        if self.actions.sell().state is not ActionState.DENIED:
+        if self.actions.sell().state is not DENIED:
             desk.exits.tries += 1
         if desk.reports:
             self.report()
@@ -149,24 +162,28 @@ class FastBot:
     def rugged(self, data: FastGameData) -> None:
         """See the frame of the rug."""
         game = self.game
-        game.phase, game.shown = GamePhase.RUGGED, data.rug_tick
+        game.phase, game.shown = RUGGED, data.rug_tick
         game.tick = game.rug_tick = data.rug_tick
         game.price = game.rug_price = data.rug_price
-        self.call(self.hooks.phase, "on_phase", game)
+        if self.hooks.phase is not None:
+            self.call(self.hooks.phase, "on_phase", game)
 
     def announced(self, game_id: str, server_seed: str, ended: FastGameData | None) -> None:
         """See the announcement of a game, which closes the one before it."""
         finished = None if ended is None else self._close(ended)
         self.game.begin(game_id, server_seed)
+        self.desk.look()
         if finished is not None:
             if self.hooks.end is not None:
                 self.call(self.hooks.end, "on_game_end", self.game, finished.summary)
             self.save()
-        self.call(self.hooks.phase, "on_phase", self.game)
+        if self.hooks.phase is not None:
+            self.call(self.hooks.phase, "on_phase", self.game)
 
     def _close(self, ended: FastGameData) -> EndedGame:
         account, desk = self.account, self.desk
-        if any(not order.kind.is_side_game for order in desk.book.orders):
+        orders = desk.book.orders
+        if orders and any(not order.kind.is_side_game for order in orders):
             self.refusals.refuse("an action is undecided at the end of its game")
         finished = EndedGame(
             ended.game_id, ended.server_seed, ended.rug_tick, ended.rug_price, ended.prices,
@@ -189,7 +206,7 @@ class FastBot:
         """
         account, game, exits = self.account, self.game, self.desk.exits
         account.cash, account.lots = cash, list(lots)
-        tick = game.tick if game.phase is GamePhase.ACTIVE else -1
+        tick = game.tick if game.phase is ACTIVE else -1
         self.holdings.change(tick, tick if until is None else until, account)
         if exits.plan is not NO_EXITS:
             if not lots:
@@ -209,19 +226,39 @@ class FastBot:
     def filled(self, order: Order, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
         """Take the trade that executed *order*."""
         order.price, order.paid, order.booked = fill.price, fill.amount, True
-        order.state, order.proof = ActionState.CONFIRMED, Proof.TRADE
-        if order.kind is ActionType.BUY:
+        order.state, order.proof = CONFIRMED, BY_TRADE
+        if order.kind is BUY:
             if order.plan is not NO_EXITS:
                 self.desk.exits.declare(order.plan, lots)
-        elif order.kind is ActionType.SHORT_OPEN:
+        elif order.kind is SHORT_OPEN:
             stake = to_sol(fill.amount)
             self.account.short = ShortView(
                 stake, fill.price, fill.tick, stake, order.ids[0], to_sol(fill.bonus)
             )
-        elif order.kind is ActionType.SHORT_CLOSE:
+        elif order.kind is SHORT_CLOSE:
             self._end_short(fill, cash, lots)
             return
         self._show(cash, lots)
+
+    def traded(self, order: Order, fill: Fill, ledger: Ledger) -> None:
+        """Take all answers at once, as :meth:`filled` and :meth:`complete` do: for lots without leverage."""
+        order.price, order.paid, order.booked = fill.price, fill.amount, True
+        order.state, order.proof = CONFIRMED, BY_TRADE
+        account, desk, exits = self.account, self.desk, self.desk.exits
+        lots = list(ledger.lots)
+        account.cash, account.lots = ledger.cash, lots
+        if order.plan is not NO_EXITS:
+            exits.declare(order.plan, lots)
+        tick = fill.tick if self.game.phase is ACTIVE else -1
+        self.holdings.traded(fill, tick)
+        if exits.plan is not NO_EXITS:
+            if not lots:
+                exits.clear()
+            self.find_exit(tick + 1)
+        desk.book.orders.remove(order)
+        outcome = self.hooks.outcome
+        if outcome is not None:
+            self.call(outcome, "on_action_outcome", order.shown())
 
     def _end_short(self, fill: Fill, cash: int, lots: Sequence[Lot]) -> None:
         """Book the payout of our short, and report the end of its stake."""
@@ -261,7 +298,7 @@ class FastBot:
         # A statement with the new sidebet cannot be the effect of a stake in a round.
         if sum(not one.kind.is_side_game for one in self.desk.book.undecided) > 1:
             self.refusals.refuse("a sidebet is undecided together with another action")
-        order.state, order.proof, order.booked = ActionState.CONFIRMED, Proof.UPDATE, True
+        order.state, order.proof, order.booked = CONFIRMED, Proof.UPDATE, True
         order.paid = bet.amount
         self.account.sidebet = SidebetView(
             to_sol(bet.amount), bet.start_tick, bet.end_tick, order.ids[0], to_sol(bet.bonus)
@@ -279,8 +316,9 @@ class FastBot:
         is_short = fill.kind == "short_close"
         if is_short:
             self.gate.on_external(self.account.now_ns)
-        order = self.desk.make(ActionType.SHORT_CLOSE if is_short else ActionType.SELL, "")
-        order.state, order.actor, order.proof = ActionState.CONFIRMED, Actor.EXTERNAL, Proof.TRADE
+            self.desk.look()
+        order = self.desk.make(SHORT_CLOSE if is_short else SELL, "")
+        order.state, order.actor, order.proof = CONFIRMED, Actor.EXTERNAL, BY_TRADE
         order.amount = order.paid = fill.amount
         order.price, order.leverage, order.unverified = fill.price, fill.leverage, True
         self._sold.append(order)
@@ -302,6 +340,7 @@ class FastBot:
             self._end_short(fill, cash, self.account.lots)
             return
         self.gate.rugged_game = self.game.game_id
+        self.desk.look()
         self._show(cash, lots, until=self._data.rug_tick)
 
     def settled(self, bet: SettledSidebet, tick: int, cash: int) -> None:

@@ -11,16 +11,26 @@ from typing import Final
 from attrs import define, field, frozen
 
 from vectra_bot.actions.desk import MAX_CALLS_PER_INPUT, Submit
-from vectra_bot.actions.exits import ExitPlan
+from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.limits import LEAST, MOST
 from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.backtest.fast.exits import FastExits
-from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, Order, Owner, Refusals
+from vectra_bot.backtest.fast.orders import (
+    ACTIVE,
+    BUY,
+    CONFIRMED,
+    DENIED,
+    PLAYS_ROUNDS,
+    SELL,
+    Order,
+    Owner,
+    Refusals,
+)
 from vectra_bot.errors import NotInCallback
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionState, ActionType, GamePhase, PlayerAction, Proof
+from vectra_bot.models import ActionType, PlayerAction, Proof
 
 _NO_LIMIT: Final = 1 << 62
 
@@ -117,6 +127,8 @@ class FastDesk:
     busy: bool = False
     count: int = 0
     _terms: _Terms = field(init=False)
+    _usual: bool = False
+    _least_cash: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._terms = _Terms.of(self.gate)
@@ -150,7 +162,7 @@ class FastDesk:
             order.choice = ask.choice
             order.round_id = None if ask.round is None else ask.round.round_id
         order.unverified = kind.is_unverified or ask.leverage > 1
-        if kind is ActionType.SELL:
+        if kind is SELL:
             order.unverified = self.account.leveraged
         reason = None
         if ask.leverage > 1 or not self._is_usual(kind, ask.amount or 0, ask.percentage):
@@ -162,15 +174,10 @@ class FastDesk:
             book.orders.append(order)
             self.asked.append(order)
         else:
-            order.state, order.reason, order.proof = ActionState.DENIED, reason, Proof.LOCAL
+            order.state, order.reason, order.proof = DENIED, reason, Proof.LOCAL
             self.reports.append(order)
         self.busy = True
         return order.shown()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether a request may be made, and is the first one of the current input."""
-        return not self.closed and not self.calls
 
     def ask_plainly(
         self,
@@ -185,9 +192,14 @@ class FastDesk:
             return None
         self.calls = 1
         order = self.make(kind, button)
-        order.amount, order.percentage, order.plan = amount, percentage, plan
-        if kind is ActionType.SELL:
-            order.unverified = self.account.leveraged
+        if kind is SELL:
+            order.percentage = percentage
+            if self.account.leveraged:
+                order.unverified = True
+        else:
+            order.amount = amount
+            if plan is not NO_EXITS:
+                order.plan = plan
         self.gate.sent_this_game += 1  # there is no limit of a minute to count for
         self.book.orders.append(order)
         self.asked.append(order)
@@ -196,23 +208,26 @@ class FastDesk:
 
     def _is_usual(self, kind: ActionType, amount: int, percentage: int | None) -> bool:
         """Return whether a request without leverage is one that the gate surely allows; a short look."""
-        gate, account, terms = self.gate, self.account, self._terms
-        if not terms.usual or self.book.orders or gate.halts or gate.stopped is not None:
-            return False
-        if self.game.phase is not GamePhase.ACTIVE or gate.rugged_game == self.game.game_id:
+        gate, terms = self.gate, self._terms
+        if not self._usual or self.book.orders or self.game.phase is not ACTIVE:
             return False
         is_counted = gate.sent_this_game + gate.external_this_game < terms.actions
-        if kind is ActionType.SELL:
-            return bool(account.lots) and (is_counted or percentage == 100)
-        left = account.cash - amount
+        if kind is SELL:
+            return bool(self.account.lots) and (is_counted or percentage == 100)
         return (
-            kind is ActionType.BUY
+            kind is BUY
             and LEAST <= amount <= terms.stake
-            and left >= 0
-            and (account.session_start_cash or 0) - left <= terms.session_loss
-            and account.game_start_cash - left <= terms.game_loss
+            and self.account.cash - amount >= self._least_cash
             and is_counted
         )
+
+    def look(self) -> None:
+        """Look what the gate allows while nothing but cash, lots and the number of actions changes."""
+        gate, account, terms = self.gate, self.account, self._terms
+        is_stopped = gate.halts or gate.stopped is not None
+        self._usual = terms.usual and not is_stopped and gate.rugged_game != self.game.game_id
+        of_session = (account.session_start_cash or 0) - terms.session_loss
+        self._least_cash = max(0, of_session, account.game_start_cash - terms.game_loss)
 
     def make(self, kind: ActionType, button: str) -> Order:
         """Return a new order of the running game."""
@@ -232,7 +247,7 @@ class FastDesk:
         self.bet = min(max(wanted, LEAST), MOST)
         order = self.make(kind, button)
         order.amount, order.percentage = self.bet, percentage
-        order.state, order.proof = ActionState.CONFIRMED, Proof.LOCAL
+        order.state, order.proof = CONFIRMED, Proof.LOCAL
         self.reports.append(order)
         self.busy = True
         return order.shown()

@@ -38,6 +38,10 @@ class TickUse(Enum):
     ANYTHING = "anything"
 
 
+# Looked up once, as the members in backtest.fast.orders.
+ANYTHING = TickUse.ANYTHING
+
+
 class Hooks:
     """The callbacks that a strategy defines, None for the others.
 

@@ -19,6 +19,7 @@ from vectra_bot.models import (
     ActionState,
     ActionType,
     Actor,
+    GamePhase,
     Mode,
     PlayerAction,
     Proof,
@@ -26,6 +27,22 @@ from vectra_bot.models import (
 
 PLAYS_ROUNDS: Final = "the strategy plays side games"
 """Reason of a block without rounds; the block with rounds then plays it."""
+
+
+# Members looked up once: Python 3.11 takes longer to find one by its class than to call a function.
+ACTIVE: Final = GamePhase.ACTIVE
+BUY: Final = ActionType.BUY
+BY_TRADE: Final = Proof.TRADE
+CONFIRMED: Final = ActionState.CONFIRMED
+COOLDOWN: Final = GamePhase.COOLDOWN
+DENIED: Final = ActionState.DENIED
+PRESALE: Final = GamePhase.PRESALE
+RUGGED: Final = GamePhase.RUGGED
+SELL: Final = ActionType.SELL
+SENT: Final = ActionState.SENT
+SHORT_CLOSE: Final = ActionType.SHORT_CLOSE
+SHORT_OPEN: Final = ActionType.SHORT_OPEN
+SIDEBET: Final = ActionType.SIDEBET
 
 
 class NeedsEngine(BaseException):
@@ -62,9 +79,10 @@ class Owner:
     refuse: Callable[[str], NoReturn]
 
 
-@define(eq=False)
 class Order:
     """One of our actions, from the request to its completion; amounts in lamports.
+
+    Most attributes of most orders have the values below: only others are set.
 
     Attributes:
         number: its number among the actions of the block, from 1; its ids follow from it.
@@ -77,11 +95,6 @@ class Order:
         round_id: the round.
     """
 
-    owner: Owner
-    number: int
-    kind: ActionType
-    game_id: str
-    button: str
     amount: int | None = None
     percentage: int | None = None
     leverage: int = 1
@@ -98,6 +111,12 @@ class Order:
     arrives_ns: int = 0
     choice: str | None = None
     round_id: str | None = None
+
+    def __init__(
+        self, owner: Owner, number: int, kind: ActionType, game_id: str, button: str
+    ) -> None:
+        self.owner, self.number, self.kind = owner, number, kind
+        self.game_id, self.button = game_id, button
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -119,9 +138,8 @@ class FastAction(PlayerAction):
     __slots__ = ("_order",)
 
     def __init__(self, order: Order) -> None:
-        given = object.__setattr__
-        given(self, "_order", order)
-        given(self, "state", order.state)  # of all fields the one that may change afterwards
+        _set_order(self, order)
+        _set_state(self, order.state)  # of all fields the one that may change afterwards
 
     def __getattr__(self, name: str) -> Any:
         order: Order = object.__getattribute__(self, "_order")
@@ -133,6 +151,10 @@ class FastAction(PlayerAction):
         value = read(order, self.state)
         object.__setattr__(self, name, value)
         return value
+
+
+_set_order = vars(FastAction)["_order"].__set__
+_set_state = vars(PlayerAction)["state"].__set__
 
 
 def _outcome(order: Order, state: ActionState) -> ActionOutcome | None:

@@ -163,6 +163,7 @@ class RoundsBot(FastBot):
     def end_session(self) -> None:
         """End the session: what has no outcome yet gets none."""
         self.gate.stop_all("the session ends")
+        self.desk.look()
         desk = self.desk
         orders, desk.book.orders, desk.calls = desk.book.orders, [], 0
         for order in orders:
@@ -181,6 +182,7 @@ class RoundsBlock(FastBlock):
     def __init__(self, config: PlayConfig, on_fill: OnFill = ignore_fill) -> None:
         super().__init__(config, on_fill)
         self._timeline = self._timeline or Timeline(self.exchange)
+        self._immediate = False
 
     def _make_venue(self, player_id: str, cash: int) -> RoundsVenue:
         return RoundsVenue(self.exchange, player_id, DEFAULT_USERNAME, cash)

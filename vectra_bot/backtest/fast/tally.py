@@ -6,20 +6,41 @@ Imports game, kernel, report (bets) and backtest.games.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from vectra_bot.backtest.fast.chunks import FastGameData
-from vectra_bot.backtest.fast.orders import Order
+from vectra_bot.backtest.fast.orders import BUY, CONFIRMED, DENIED, SHORT_OPEN, SIDEBET, Order
 from vectra_bot.backtest.games import Games
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.ledger import Fill
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.kernel.batch import GameBatch
-from vectra_bot.models import ActionState, ActionType
+from vectra_bot.models import ActionType
 from vectra_bot.report.luck import Bet
 from vectra_bot.report.session import sidebet
 
+if TYPE_CHECKING:
+    from vectra_bot.backtest.fast.chunks import View
+
+
+class _Columns:
+    """The columns of a table that change with every game: as views, whose items change in less time."""
+
+    def __init__(self, table: Games) -> None:
+        self.entries: View = table.entries.data
+        self.stake: View = table.stake.data
+        self.exposure_ticks: View = table.exposure_ticks.data
+        self.exposure_lamport_ticks: View = table.exposure_lamport_ticks.data
+        self.expected: View = table.expected.data
+        self.variance: View = table.variance.data
+        self.pnl: View = table.pnl.data
+        self.balance: View = table.balance.data
+
+
+_CONFIRMED = CONFIRMED.value
 _ENTRIES = frozenset(kind for kind in ActionType if kind.is_entry)
 
 
@@ -48,6 +69,10 @@ class Holdings:
     _entries: int = 0
     _stake: int = 0
     _confirmed: int = 0
+    _columns: _Columns = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._columns = _Columns(self.table)
 
     def fill(self, games: GameBatch) -> None:
         """Fill the columns of the games that come next with what is known of them."""
@@ -84,6 +109,29 @@ class Holdings:
         if account.stakes:
             self._at_risk += account.staked
 
+    def traded(self, fill: Fill, tick: int) -> None:
+        """Count the ticks to *tick*, and an action that changed our lots without leverage by *fill*."""
+        counted, at_risk = self._counted, self._at_risk
+        if at_risk and tick > counted:
+            self._ticks += tick - counted
+            self._lamport_ticks += (tick - counted) * at_risk
+            game, qty = self._game, self._qty
+            if qty and game is not None:
+                mean, variance = game.expected(max(counted, 0), tick)
+                self._expected += qty * mean
+                self._variance += float(qty) ** 2 * variance
+        self._counted = tick
+        self._confirmed += 1
+        if fill.kind == "buy":
+            self._at_risk = at_risk + fill.amount
+            self._qty += fill.qty
+            self._stake += fill.amount
+            self._entries += 1
+        else:
+            self._at_risk = at_risk - fill.cost
+            self._qty -= fill.qty
+        self._is_open = self._at_risk > 0
+
     def _count(self, tick: int, until: int) -> None:
         game, counted = self._game, self._counted
         ticks = tick - counted
@@ -101,28 +149,29 @@ class Holdings:
 
     def flush(self) -> None:
         """Add the sums to the row of the running game, after the last game to its row."""
-        table, row = self.table, self._row()
+        columns, row = self._columns, self._row()
         if self._ticks:
-            table.exposure_ticks[row] += self._ticks
-            table.exposure_lamport_ticks[row] += self._lamport_ticks
+            columns.exposure_ticks[row] += self._ticks
+            columns.exposure_lamport_ticks[row] += self._lamport_ticks
         if self._variance:
-            table.expected[row] += self._expected
-            table.variance[row] += self._variance
+            columns.expected[row] += self._expected
+            columns.variance[row] += self._variance
         if self._stake:
-            table.entries[row] += self._entries
-            table.stake[row] += self._stake
+            columns.entries[row] += self._entries
+            columns.stake[row] += self._stake
         if self._confirmed:
-            table.actions[ActionState.CONFIRMED.value] += self._confirmed
+            self.table.actions[_CONFIRMED] += self._confirmed
         self._ticks = self._lamport_ticks = self._entries = self._stake = self._confirmed = 0
         self._expected = self._variance = 0.0
 
     def close(self, game: FastGameData, account: Account) -> None:
         """Fill the row of the game that ends, and go to the next."""
-        self.flush()
-        table, row = self.table, self.row
-        table.pnl[row] = account.game_pnl
-        table.balance[row] = account.cash
-        table.ticks += game.rug_tick
+        if self._confirmed or self._ticks or self._variance:
+            self.flush()
+        row = self.row
+        self._columns.pnl[row] = account.game_pnl
+        self._columns.balance[row] = account.cash
+        self.table.ticks += game.rug_tick
         self.row = row + 1
 
     def carry(self, account: Account) -> None:
@@ -142,13 +191,13 @@ class Holdings:
         What the law expects counts in the running game, as in a session.
         """
         state, kind = order.state, order.kind
-        if state is not ActionState.CONFIRMED:
+        if state is not CONFIRMED:
             self.table.actions[state.value] += 1
-            if state is ActionState.DENIED:
+            if state is DENIED:
                 self.table.deny(self._row(ended=ended), order.reason)
             return
         self._confirmed += 1
-        if kind is ActionType.BUY and not ended:
+        if kind is BUY and not ended:
             self._stake += order.amount or 0
             self._entries += 1
         elif kind in _ENTRIES:
@@ -157,9 +206,9 @@ class Holdings:
     def _entered(self, order: Order, stake: int, row: int) -> None:
         table, kind = self.table, order.kind
         table.stake[row] += stake
-        if kind is not ActionType.SIDEBET and not kind.is_side_game:
+        if kind is not SIDEBET and not kind.is_side_game:
             table.entries[row] += 1
-            if kind is ActionType.SHORT_OPEN:
+            if kind is SHORT_OPEN:
                 table.unknown.add("shorts")
             return
         bet = self._bet(order, stake)
@@ -171,7 +220,7 @@ class Holdings:
 
     def _bet(self, order: Order, stake: int) -> Bet:
         """Return the bet that *order* has placed for *stake* lamports."""
-        if order.kind is ActionType.SIDEBET:
+        if order.kind is SIDEBET:
             return sidebet(stake)
         game, choice = self.side_games[order.kind], order.choice or ""
         return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import define
 
-from vectra_bot.backtest.fast.orders import Order
+from vectra_bot.backtest.fast.orders import BUY, SELL, SHORT_CLOSE, SHORT_OPEN, Order
 from vectra_bot.exchange.accounts import BookEntry, Books, VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, ExchangeConfig
 from vectra_bot.exchange.desk import Judge
@@ -67,6 +67,10 @@ class FastVenue:
         self.published: tuple[OpenShort | None, int] = (None, 0)
         self._staged: tuple[OpenShort | None, int] = (None, 0)
         self._judge = Judge(self.market, None, config.leverage_level)
+        # Lamports of trades that the books do not show yet, and the number of trades.
+        entries = BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL
+        self._unposted = {entry: [0, 0] for entry in entries}
+        self._bought, self._sold, self._forced = self._unposted.values()
 
     def begin_game(self, game_id: str) -> None:
         """Announce a game."""
@@ -94,6 +98,11 @@ class FastVenue:
         self._staged = (short, 0 if short is None else self.value(short))
         return [deal.fill for deal in deals]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether we have nothing but cash and lots without leverage, and rows show no short."""
+        return self.ledger.is_plain and self._staged[0] is None
+
     def trade(self, order: Order) -> Fill | None:
         """Execute a buy or a sale that needs no more than ledger and books; None if it is not one, or fails.
 
@@ -101,24 +110,32 @@ class FastVenue:
         leaderboard, and what counts for a Golden Hour.
         """
         market, account, ledger = self.market, self.account, self.ledger
-        if order.leverage > 1 or ledger.leveraged or not market.open:
+        if not ledger.is_plain or self._staged[0] or order.leverage > 1 or not market.open:
             return None
         try:
-            if order.kind is ActionType.BUY:
+            if order.kind is BUY:
                 fill = ledger.buy(order.amount or 0, market.price, market.tick)
-                self.books.post(account, BookEntry.BUY, -fill.amount, -fill.bonus)
-            elif order.kind is ActionType.SELL:
+                sums, amount = self._bought, -fill.amount
+            elif order.kind is SELL:
                 fill = ledger.sell(order.percentage or 0, market.price, market.tick)
-                self.books.post(account, BookEntry.SELL, fill.amount, fill.bonus)
+                sums, amount = self._sold, fill.amount
             else:
                 return None
         except LedgerError:
             return None
+        sums[0] += amount
+        sums[1] += 1
         if not account.joined:
             market.join(account)
         if fill.valid_cost:
             gain(account, fill.valid_cost)
         return fill
+
+    def post_trades(self) -> None:
+        """Enter in the books what :meth:`trade` has executed: sums, in which the order does not matter."""
+        for entry, sums in self._unposted.items():
+            self.books.post_sum(self.account, entry, *sums)
+            sums[:] = 0, 0
 
     def execute(self, order: Order, at_ns: int) -> Execution:
         """Execute *order* at the price in force, or reject it."""
@@ -128,17 +145,27 @@ class FastVenue:
         verdict = self._judge.judge(account, request)
         if verdict.reason:
             return Execution(order, reason=verdict.reason)
-        if kind is ActionType.BUY:
+        if kind is BUY:
             deal = market.buy(account, verdict.amount, None, order.leverage)
             return Execution(order, fill=deal.fill)
-        if kind is ActionType.SELL:
+        if kind is SELL:
             return Execution(order, fill=market.sell(account, order.percentage or 0).fill)
-        if kind is ActionType.SHORT_OPEN:
+        if kind is SHORT_OPEN:
             return Execution(order, fill=market.open_short(account, verdict.amount).fill)
-        if kind is ActionType.SHORT_CLOSE:
+        if kind is SHORT_CLOSE:
             closed = market.close_short(account)
             return Execution(order, fill=None if closed is None else closed.fill)
         return Execution(order, bet=market.place_sidebet(account, verdict.amount, at_ns).bet)
+
+    def sell_at_rug(self, rug_tick: int, price: float) -> Fill | None:
+        """End the game, and sell our position if there is one: for an account that :attr:`is_plain`."""
+        self.market.rug(rug_tick, price)
+        fill = self.ledger.forced_sell(price, rug_tick)
+        if fill is not None:
+            self._forced[0] += fill.amount
+            self._forced[1] += 1
+            gain(self.account, fill.valid_cost)
+        return fill
 
     def settle_at_rug(
         self, rug_tick: int, price: float, at_ns: int

@@ -16,7 +16,15 @@ from attrs import define
 from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.actions.interface import Amount, Whole, lamports_of
 from vectra_bot.backtest.fast.desk import FastDesk
-from vectra_bot.backtest.fast.orders import PLAYS_ROUNDS, Refusals
+from vectra_bot.backtest.fast.orders import (
+    ACTIVE,
+    BUY,
+    COOLDOWN,
+    PLAYS_ROUNDS,
+    SELL,
+    FastAction,
+    Refusals,
+)
 from vectra_bot.engine.effects import EngineActions
 from vectra_bot.errors import VectraError
 from vectra_bot.game import rules
@@ -29,7 +37,6 @@ from vectra_bot.game.rounds import Rounds, SideGamesView
 from vectra_bot.game.state import GameState, GameView, Prices, volatility_of
 from vectra_bot.game.view import AccountView, PositionView, multiple
 from vectra_bot.models import (
-    ActionType,
     GamePhase,
     GameSummary,
     GameTick,
@@ -82,7 +89,7 @@ class FastGame(GameView):
     def begin(self, game_id: str, server_seed: str) -> None:
         """Show a game that was announced."""
         self.game_id, self.server_seed = game_id, server_seed
-        self.phase = GamePhase.COOLDOWN
+        self.phase = COOLDOWN
         self.tick, self.price, self.shown = 0, rules.START_PRICE, 0
         self.rug_tick, self.rug_price = None, None
         self.starts_in_ms = rules.COOLDOWN_MS
@@ -91,7 +98,7 @@ class FastGame(GameView):
 
     def _seen(self) -> list[float]:
         """Return the live prices seen; while ticks come, the newest tick is the last of them."""
-        end = self.tick + 1 if self.phase is GamePhase.ACTIVE else self.shown
+        end = self.tick + 1 if self.phase is ACTIVE else self.shown
         return list(self.every[:end])
 
     @property
@@ -144,7 +151,7 @@ _SAME: dict[str, Any] = {
     "game_id": "",
     "tick": 0,
     "price": 0.0,
-    "phase": GamePhase.ACTIVE,
+    "phase": ACTIVE,
     "cooldown_timer_ms": 0,
     "allow_pre_round_buys": False,
     "connected_players": 1,
@@ -163,10 +170,11 @@ class FastTick(GameTick):
         values["_refusals"] = refusals
         _set_values(self, values)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "trade_count":
-            self.__dict__["_refusals"].refuse("the strategy reads trade_count")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    # Not by __getattr__: a class that has it is slower at every attribute.
+    @property
+    def trade_count(self) -> int | None:
+        refusals: Refusals = self.__dict__["_refusals"]
+        refusals.refuse("the strategy reads trade_count")
 
 
 class FastPosition(PositionView):
@@ -236,16 +244,16 @@ class FastActions(EngineActions):
         trailing_stop: Amount | None = None,
         max_ticks: Whole | None = None,
     ) -> PlayerAction:
-        exits = (take_profit, stop_loss, trailing_stop, max_ticks)
         desk = self._desk
-        if desk.is_idle and type(leverage) is int and leverage == 1:
+        if not desk.calls and not desk.closed and type(leverage) is int and leverage == 1:
             try:
                 stake = desk.bet if amount is None else lamports_of(amount)
-                order = desk.ask_plainly(ActionType.BUY, "BUY", stake, None, ExitPlan.of(*exits))
+                plan = ExitPlan.of(take_profit, stop_loss, trailing_stop, max_ticks)
+                order = desk.ask_plainly(BUY, "BUY", stake, None, plan)
             except VectraError:  # the long way raises it again, after what comes before it
                 order = None
             if order is not None:
-                return order.shown()
+                return FastAction(order)
         return super().buy(
             amount,
             leverage=leverage,
@@ -256,10 +264,11 @@ class FastActions(EngineActions):
         )
 
     def sell(self, percentage: Whole = 100) -> PlayerAction:
-        if self._desk.is_idle and type(percentage) is int and percentage == 100:
-            order = self._desk.ask_plainly(ActionType.SELL, "SELL", None, 100, NO_EXITS)
+        desk = self._desk
+        if not desk.calls and not desk.closed and type(percentage) is int and percentage == 100:
+            order = desk.ask_plainly(SELL, "SELL", None, 100, NO_EXITS)
             if order is not None:
-                return order.shown()
+                return FastAction(order)
         return super().sell(percentage)
 
     @property
