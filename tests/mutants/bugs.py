@@ -65,6 +65,7 @@ EXITS = "tests/actions/test_exits.py"
 TRAILING = "tests/backtest/test_trailing.py"
 TAMPERING = "tests/engine/test_tampering.py"
 FAST = "tests/backtest/test_fast.py"
+TIMELINE = "tests/backtest/test_timeline.py"
 FAST_PARITY = "tests/backtest/test_parity.py"
 GIVEN = "tests/backtest/test_given.py"
 GIVEN_PARITY = "tests/backtest/test_given_parity.py"
@@ -1640,6 +1641,12 @@ _USUAL_ORDERS = [
             'values["game_id"], values["tick"], values["price"] = game_id, tick, price',
             'values["tick"], values["price"] = tick, price',
         ),
+    ),
+    *_bugs(
+        "backtest/fast/timeline.py",
+        (TIMELINE,),
+        ("ticks-of-the-game-before", "own = ticks[start[game] :", "own = ticks[start[game - 1] :"),
+        ("one-chunk-of-times", "if not data.at:", "if not data.number:"),
     ),
 ]
 

@@ -18,13 +18,19 @@ T = TypeVar("T")
 _POISSON_ROWS = 700
 _SERIES_TERMS = 1_200
 _NO_CHANCE = 1e-19
-_BELOW_ONE = 1.0 - 2.0**-53
+BELOW_ONE = 1.0 - 2.0**-53
+"""The largest number of a stream."""
 
 
 class Choice(Generic[T]):
-    """A finite distribution: values with weights."""
+    """A finite distribution: values with weights.
 
-    __slots__ = ("_edges", "_values")
+    Attributes:
+        edges: where the part of each value but the last ends in [0, 1).
+        values: the values in this order.
+    """
+
+    __slots__ = ("edges", "values")
 
     def __init__(self, pairs: Sequence[tuple[T, float]]) -> None:
         total = 0.0
@@ -35,12 +41,12 @@ class Choice(Generic[T]):
         for _, weight in pairs[:-1]:
             reached += weight / total
             edges.append(reached)
-        self._edges = edges
-        self._values = tuple(value for value, _ in pairs)
+        self.edges = edges
+        self.values = tuple(value for value, _ in pairs)
 
     def at(self, u: float) -> T:
         """Return the value at the quantile *u* in [0, 1)."""
-        return self._values[bisect_right(self._edges, u)]
+        return self.values[bisect_right(self.edges, u)]
 
 
 class Curve:
@@ -131,4 +137,4 @@ class Deck:
         place = self._dice.roll() * len(left)
         at = int(place)
         left[at], left[-1] = left[-1], left[at]
-        return min((left.pop() + place - at) / self._size, _BELOW_ONE)
+        return min((left.pop() + place - at) / self._size, BELOW_ONE)

@@ -6,6 +6,8 @@ before it: a frame delayed by a stall arrives with the next one, a few milliseco
 differs from game to game: most are good, one in six stalls all the time.
 
 Public feed and private answers share one clock: a late frame is late for everybody.
+
+``kernel/times.c`` draws the times of whole games from the tables here, equal to the nanosecond.
 """
 
 from __future__ import annotations
@@ -18,32 +20,33 @@ from attrs import frozen
 from vectra_bot.exchange.dice import Choice, Curve, Deck, Dice
 from vectra_bot.game import rules
 
-_CORE = Curve(
+CORE = Curve(
     ((0.0, -9.0), (0.05, -4.5), (0.25, -2.2), (0.5, 0.0), (0.75, 3.2), (0.95, 11.0),
      (0.99, 24.0), (1.0, 40.0))
 )  # fmt: skip
-_STALL = Curve(
-    ((0.0, 20.0), (0.5, 70.0), (0.8, 150.0), (0.95, 300.0), (0.99, 480.0), (1.0, 1400.0))
-)
-_HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
-_TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
+STALL = Curve(((0.0, 20.0), (0.5, 70.0), (0.8, 150.0), (0.95, 300.0), (0.99, 480.0), (1.0, 1400.0)))
+HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
+TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
 """Interval of frames that arrive in a burst, milliseconds."""
+
+BURST_MS = 3.0
+"""A tick that would come so soon after the one before, or before it, comes in a burst, milliseconds."""
 
 _NEAR_MS = 1_000
 """How long before another frame of a countdown one may be and delay it; several times the longest delay."""
 
-_NEXT_MS = 0.5
+NEXT_MS = 0.5
 """Minimum interval of two countdown frames, milliseconds."""
 
-_FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
-_RUG = Curve(
+FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
+RUG = Curve(
     ((0.0, 16.0), (0.1, 21.0), (0.25, 33.0), (0.5, 41.0), (0.75, 53.0), (0.9, 62.0), (0.98, 72.0),
      (1.0, 134.0))
 )  # fmt: skip
 """Additional time of the first tick and of the rug, compared with an ordinary tick, milliseconds."""
 
-_EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))
-_SETTLEMENT = {
+EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))
+SETTLEMENT = {
     0: Curve(((0.0, 250.0), (0.5, 284.0), (1.0, 320.0))),
     1: Curve(
         ((0.0, 265.0), (0.05, 384.0), (0.25, 475.0), (0.5, 545.0), (0.75, 710.0),
@@ -56,10 +59,10 @@ _SETTLEMENT = {
     3: Curve(((0.0, 850.0), (0.5, 1250.0), (1.0, 3000.0))),
     4: Curve(((0.0, 900.0), (0.5, 1500.0), (1.0, 3200.0))),
 }  # fmt: skip
-_NEW_GAME = Curve(
+NEW_GAME = Curve(
     ((0.0, 30.0), (0.05, 45.0), (0.5, 72.0), (0.8, 105.0), (0.93, 300.0), (1.0, 900.0))
 )
-_START = Curve(
+START = Curve(
     ((0.0, 9955.0), (0.05, 9962.0), (0.25, 10005.0), (0.5, 10035.0), (0.85, 10120.0),
      (0.95, 10680.0), (1.0, 10900.0))
 )  # fmt: skip
@@ -80,7 +83,7 @@ class LinkDelays:
     smear_ms: float = 0.0
 
 
-_LINKS = Choice[LinkDelays](
+LINKS = Choice[LinkDelays](
     (
         (LinkDelays(0.9, 0.004), 34),
         (LinkDelays(1.15, 0.02), 20),
@@ -90,8 +93,14 @@ _LINKS = Choice[LinkDelays](
     )
 )
 _STEADY = LinkDelays(0.0, 0.0)
-_RUGS = 50
+RUGS = 50
 """Games whose rugs have the whole distribution, each part of it once."""
+
+
+def countdown_due_ms(timer_ms: int) -> float:
+    """Return when the countdown frame with *timer_ms* is due, milliseconds after the new-game frame."""
+    elapsed = rules.COOLDOWN_MS - rules.COUNTDOWN_STEP_MS - timer_ms
+    return 2 + elapsed * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
 
 
 class Timing:
@@ -110,7 +119,7 @@ class Timing:
         self._dice = dice
         self._roll = dice.roll
         self._steady = steady
-        self._rugs = Deck(dice, _RUGS)
+        self._rugs = Deck(dice, RUGS)
         self._link = _STEADY
         self._due = 0.0
         self._last = 0.0
@@ -119,15 +128,14 @@ class Timing:
     def begin_game(self) -> None:
         """Draw the link quality of the next game; call it with the new-game frame."""
         if not self._steady:
-            self._link = _LINKS.at(self._dice.roll())
+            self._link = LINKS.at(self._dice.roll())
         self._last = 0.0
 
     def countdown_ms(self, timer_ms: int) -> float:
         """Return when the countdown frame with *timer_ms* comes, milliseconds after the new-game frame."""
-        elapsed = rules.COOLDOWN_MS - rules.COUNTDOWN_STEP_MS - timer_ms
-        due = 2 + elapsed * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
+        due = countdown_due_ms(timer_ms)
         if not self._steady:
-            due = max(due + max(0.0, self._small()), self._last + _NEXT_MS)
+            due = max(due + max(0.0, self._small()), self._last + NEXT_MS)
         if timer_ms == rules.PRESALE_MS:
             self._opened = due
         self._last = due
@@ -152,9 +160,9 @@ class Timing:
         """Return what as many calls of :meth:`tick_gap_ms` would, in less time."""
         if self._steady:
             return [self.tick_gap_ms() for _ in range(count)]
-        link, roll, pieces, levels = self._link, self._roll, _CORE.pieces, _CORE.levels
+        link, roll, pieces, levels = self._link, self._roll, CORE.pieces, CORE.levels
         scale, stalls, holds, smears = link.scale, link.stalls, link.holds, link.smears
-        due, last, tick_ms = self._due, self._last, rules.TICK_MS
+        due, last, tick_ms, burst_ms = self._due, self._last, rules.TICK_MS, BURST_MS
         gaps = []
         for _ in range(count):
             u = roll()
@@ -162,19 +170,19 @@ class Timing:
             delay = (value + (u - low) / width * rise) * scale
             u = roll()
             if u < stalls:
-                delay += _STALL.at(u / stalls)
+                delay += STALL.at(u / stalls)
             else:
                 u -= stalls
                 if u < holds:
-                    delay += _HELD.at(u / holds)
+                    delay += HELD.at(u / holds)
                 else:
                     u -= holds
                     if u < smears:
                         delay += u / smears * link.smear_ms
             due += tick_ms
             arrival = due + delay
-            if arrival <= last + 3:
-                arrival = last + _TOGETHER.at(roll())
+            if arrival <= last + burst_ms:
+                arrival = last + TOGETHER.at(roll())
             gaps.append(arrival - last)
             last = arrival
         self._due, self._last = due, last
@@ -184,14 +192,14 @@ class Timing:
         """Return when tick 0 comes, milliseconds after the frame that opens the presale."""
         if self._steady:
             return rules.START_AFTER_PRESALE_MS
-        return max(_START.at(self._dice.roll()), self._last - self._opened + _NEXT_MS)
+        return max(START.at(self._dice.roll()), self._last - self._opened + NEXT_MS)
 
     def first_tick_ms(self) -> float:
         """Return the gap from tick 0 to tick 1."""
         self._begin_ticks()
         if self._steady:
             return self._arrive(rules.FIRST_TICK_MS, 0.0)
-        return self._arrive(rules.TICK_MS + _FIRST_TICK.at(self._dice.roll()), self._delay())
+        return self._arrive(rules.TICK_MS + FIRST_TICK.at(self._dice.roll()), self._delay())
 
     def tick_gap_ms(self) -> float:
         """Return the gap from the last tick to the next."""
@@ -205,20 +213,20 @@ class Timing:
             self._begin_ticks()
         if self._steady:
             return self._arrive(rules.RUG_AFTER_TICK_MS, 0.0)
-        return self._arrive(rules.TICK_MS + _RUG.at(self._rugs.roll()), self._delay())
+        return self._arrive(rules.TICK_MS + RUG.at(self._rugs.roll()), self._delay())
 
     def settlement_ms(self) -> tuple[float, int]:
         """Return the time of the settlement frame after the rug frame, and its ticks past the rug."""
         if self._steady:
             return rules.SETTLEMENT_AFTER_RUG_MS, 1
-        extra = _EXTRA_TICKS.at(self._dice.roll())
-        return _SETTLEMENT[extra].at(self._dice.roll()), extra
+        extra = EXTRA_TICKS.at(self._dice.roll())
+        return SETTLEMENT[extra].at(self._dice.roll()), extra
 
     def new_game_ms(self) -> float:
         """Return the time of the new-game frame after the settlement frame, milliseconds."""
         if self._steady:
             return rules.NEW_GAME_AFTER_RUG_MS - rules.SETTLEMENT_AFTER_RUG_MS
-        return _NEW_GAME.at(self._dice.roll())
+        return NEW_GAME.at(self._dice.roll())
 
     def _begin_ticks(self) -> None:
         self._due = 0.0
@@ -228,23 +236,23 @@ class Timing:
         """Return the gap of the arrivals for a frame sent *after_due_ms* after the previous one."""
         self._due += after_due_ms
         arrival = self._due + delay_ms
-        if arrival <= self._last + 3:
-            arrival = self._last + (3.0 if self._steady else _TOGETHER.at(self._dice.roll()))
+        if arrival <= self._last + BURST_MS:
+            arrival = self._last + (BURST_MS if self._steady else TOGETHER.at(self._dice.roll()))
         gap = arrival - self._last
         self._last = arrival
         return gap
 
     def _small(self) -> float:
-        return _CORE.at(self._roll()) * self._link.scale
+        return CORE.at(self._roll()) * self._link.scale
 
     def _delay(self) -> float:
         link, roll = self._link, self._roll
-        delay = _CORE.at(roll()) * link.scale
+        delay = CORE.at(roll()) * link.scale
         u = roll()
         if u < link.stalls:
-            return delay + _STALL.at(u / link.stalls)
+            return delay + STALL.at(u / link.stalls)
         u -= link.stalls
         if u < link.holds:
-            return delay + _HELD.at(u / link.holds)
+            return delay + HELD.at(u / link.holds)
         u -= link.holds
         return delay + u / link.smears * link.smear_ms if u < link.smears else delay

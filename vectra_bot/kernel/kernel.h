@@ -74,6 +74,62 @@ EXPORTED void kernel_scan_exits(int64_t count, const kernel_positions *positions
 EXPORTED int32_t kernel_next_exit(const double *prices, int32_t first_tick, int32_t rug_tick, double qty,
                                   double cost, int32_t entry, double highest, const kernel_exits *exits);
 
+/* A distribution of delays: its quantiles from `level` up to, without, level + width, a line through `value`. */
+typedef struct {
+    double level, width, value, rise;
+} kernel_piece;
+
+typedef struct {
+    const kernel_piece *pieces;
+    int64_t count;
+} kernel_curve;
+
+/* Value number n of a choice is taken for numbers from edges[n - 1] up to, without, edges[n]. */
+typedef struct {
+    const double *edges;
+    int64_t count; /* one less than there are values */
+} kernel_chances;
+
+/* How a link delays frames (LinkDelays in vectra_bot/exchange/jitter.py). */
+typedef struct {
+    double scale, stalls, holds, smears, smear_ms;
+} kernel_link;
+
+/* The tables and numbers of vectra_bot/exchange/jitter.py, times in ms. */
+typedef struct {
+    kernel_curve core, stall, held, together, first_tick, rug, start, new_game;
+    const kernel_curve *settlements;
+    kernel_chances settlement_chances;
+    const kernel_link *links;
+    kernel_chances link_chances;
+    const double *frame_due; /* when each countdown frame is due after the announcement */
+    int64_t frames;
+    int64_t opening; /* number of the frame that opens the presale */
+    double next_ms;  /* minimum interval of two countdown frames */
+    double burst_ms; /* a frame that would come so soon after another, or before it, comes together with it */
+    double below_one;
+    double ns_per_ms;
+    int32_t deck_size;
+} kernel_delays;
+
+/* What one game leaves to the next. */
+typedef struct {
+    uint32_t *generator; /* 625 words, Python's random.Random.getstate()[1] */
+    int32_t *deck;       /* deck_size numbers of which `left` are in the deck */
+    int64_t now_ns;      /* the announcement of the next game, nanoseconds since the epoch */
+    int32_t left;
+} kernel_clock;
+
+/* When the steps of a game happen besides its live ticks, nanoseconds since the epoch. */
+typedef struct {
+    int64_t presale_ns, decided_ns, rug_ns, next_ns;
+} kernel_steps;
+
+/* Draw the times of the next `count` games; game g rugs at tick rug_tick[g], 1 or more. The times of its live
+ * ticks, as many, come in `ticks_ns` after those of the games before it. */
+EXPORTED void kernel_draw_times(int64_t count, const int32_t *rug_tick, const kernel_delays *delays,
+                                kernel_clock *clock, kernel_steps *steps, int64_t *ticks_ns);
+
 /* One instruction each, also in a loop over a vector. The second number if one of them is no number. */
 INLINED double greater(double one, double other) { return one > other ? one : other; }
 INLINED double less(double one, double other) { return one < other ? one : other; }

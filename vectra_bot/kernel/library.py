@@ -61,6 +61,70 @@ class HeldPositions(ctypes.Structure):
     )
 
 
+class CurvePiece(ctypes.Structure):
+    """``kernel_piece`` of ``kernel.h``."""
+
+    _fields_ = tuple((name, ctypes.c_double) for name in ("level", "width", "value", "rise"))
+
+
+class DelayCurve(ctypes.Structure):
+    """``kernel_curve`` of ``kernel.h``."""
+
+    _fields_ = (("pieces", ctypes.POINTER(CurvePiece)), ("count", ctypes.c_int64))
+
+
+class ValueChances(ctypes.Structure):
+    """``kernel_chances`` of ``kernel.h``."""
+
+    _fields_ = (("edges", ctypes.POINTER(ctypes.c_double)), ("count", ctypes.c_int64))
+
+
+class LinkRow(ctypes.Structure):
+    """``kernel_link`` of ``kernel.h``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_double) for name in ("scale", "stalls", "holds", "smears", "smear_ms")
+    )
+
+
+class DelayTables(ctypes.Structure):
+    """``kernel_delays`` of ``kernel.h``; it keeps the arrays that it is given."""
+
+    _fields_ = (
+        ("core", DelayCurve),
+        ("stall", DelayCurve),
+        ("held", DelayCurve),
+        ("together", DelayCurve),
+        ("first_tick", DelayCurve),
+        ("rug", DelayCurve),
+        ("start", DelayCurve),
+        ("new_game", DelayCurve),
+        ("settlements", ctypes.POINTER(DelayCurve)),
+        ("settlement_chances", ValueChances),
+        ("links", ctypes.POINTER(LinkRow)),
+        ("link_chances", ValueChances),
+        ("frame_due", ctypes.POINTER(ctypes.c_double)),
+        ("frames", ctypes.c_int64),
+        ("opening", ctypes.c_int64),
+        ("next_ms", ctypes.c_double),
+        ("burst_ms", ctypes.c_double),
+        ("below_one", ctypes.c_double),
+        ("ns_per_ms", ctypes.c_double),
+        ("deck_size", ctypes.c_int32),
+    )
+
+
+class ClockState(ctypes.Structure):
+    """``kernel_clock`` of ``kernel.h``; it keeps the arrays that it is given."""
+
+    _fields_ = (
+        ("generator", ctypes.POINTER(ctypes.c_uint32)),
+        ("deck", ctypes.POINTER(ctypes.c_int32)),
+        ("now_ns", ctypes.c_int64),
+        ("left", ctypes.c_int32),
+    )
+
+
 @frozen
 class LoadedLaw:
     """The functions of a loaded library (``kernel.h``). Calls release the interpreter's lock."""
@@ -70,6 +134,7 @@ class LoadedLaw:
     simulate: Any
     scan_exits: Any
     next_exit: Any
+    draw_times: Any
 
 
 @frozen
@@ -148,4 +213,10 @@ def _functions(path: Path, library: ctypes.CDLL) -> LoadedLaw:
         ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_double, ctypes.c_double,
         ctypes.c_int32, ctypes.c_double, ctypes.POINTER(ExitRules),
     )  # fmt: skip
-    return LoadedLaw(path, replay, simulate, scan, one)
+    times = library.kernel_draw_times
+    times.restype = None
+    times.argtypes = (
+        ctypes.c_int64, ctypes.c_void_p, ctypes.POINTER(DelayTables), ctypes.POINTER(ClockState),
+        ctypes.c_void_p, ctypes.c_void_p,
+    )  # fmt: skip
+    return LoadedLaw(path, replay, simulate, scan, one, times)

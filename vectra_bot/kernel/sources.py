@@ -21,7 +21,7 @@ LIBRARY_V3: Final = "law_v3.lib"
 CONSTANTS: Final = (
     "START_PRICE", "RUG_CHANCE", "DRIFT_MIN", "DRIFT_MAX", "BIG_MOVE_CHANCE", "BIG_MOVE_MIN", "BIG_MOVE_MAX",
     "NOISE", "NOISE_ROOT_CAP", "GOD_CANDLE_CHANCE", "GOD_CANDLE_FACTOR", "GOD_CANDLE_MAX_PRICE", "MAX_TICKS",
-    "RUG_DROP",
+    "RUG_DROP", "TICK_MS", "PRIVATE_BEFORE_RUG_MS",
 )  # fmt: skip
 """Constants of ``game.rules`` that the sources use."""
 

@@ -268,7 +268,7 @@ class FastBlock:
     def _game(self, data: FastGameData) -> None:
         """Play one game, from the announcement to that of the next one."""
         timeline = self._timeline
-        self._times = times = None if timeline is None else timeline.game(data.rug_tick)
+        self._times = times = None if timeline is None else timeline.game(data)
         self.venue.begin_game(data.game_id)
         self.bot.begin(data)
         self._presale(0 if times is None else times.presale_ns)
