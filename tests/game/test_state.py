@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vectra_bot.errors import RecordError
@@ -57,6 +57,8 @@ def shown(state: GameState) -> str:
 
 
 @given(frames())
+@example([frame(tick=None, price=None), frame()])
+@example([frame(), frame(tick=2), frame(tick=3, kind=FrameKind.SNAPSHOT, prices=(1.0, 1.5, 1.0))])
 def test_the_short_way_gives_what_the_general_way_gives(given_frames: list[GameFrame]) -> None:
     """Changes and state are the same after every frame."""
     short, general = GameState(), GameState()
