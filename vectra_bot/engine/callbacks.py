@@ -177,7 +177,10 @@ class Callbacks:
                 to_plugins.lend()
                 for loaded, method in calls:
                     began = 0 if timer is None else timer()
-                    given = tick if loaded.reads_ticks else _copy(tick)
+                    given = tick
+                    if not loaded.reads_ticks:  # as _copy(), without its call
+                        given = _new(GameTick)
+                        _set_values(given, tick.__dict__.copy())
                     try:
                         method(given, loaded.game)
                     except BaseException as error:  # noqa: BLE001 - foreign code
