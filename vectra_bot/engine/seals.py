@@ -83,6 +83,7 @@ _DECIDING = (
     "vectra_bot.engine.callbacks",
     "vectra_bot.engine.control",
     "vectra_bot.engine.core",
+    "vectra_bot.engine.decimals",
     "vectra_bot.engine.effects",
     "vectra_bot.engine.flatten",
     "vectra_bot.engine.seals",
