@@ -29,7 +29,7 @@ from vectra_bot.errors import (
     safe_text,
     safe_trace,
 )
-from vectra_bot.game.outside import BareView, fresh
+from vectra_bot.game.outside import BareView, fresh, only_reads
 from vectra_bot.hookspecs import (
     API_VERSION,
     HOOKS,
@@ -40,7 +40,7 @@ from vectra_bot.hookspecs import (
     hookimpl,
     hookspec,
 )
-from vectra_bot.models import HookTime, PlayerAction
+from vectra_bot.models import GameTick, HookTime, PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
 
 __all__ = [
@@ -122,6 +122,7 @@ class _Loaded:
     Attributes:
         calls: its hooks, each with its place in the order.
         game: its view of the running game, which it gets at every tick.
+        reads_ticks: whether all that it does with a tick is to read its fields.
     """
 
     name: str
@@ -133,6 +134,7 @@ class _Loaded:
     quarantined: bool = False
     times: dict[str, list[int]] = field(factory=dict)
     game: Any = None
+    reads_ticks: bool = False
 
     def add_time(self, hook: str, took_ns: int) -> None:
         """Count a call of *hook* that took *took_ns* nanoseconds."""
@@ -254,7 +256,10 @@ class PluginManager:
     def _add(self, loaded: _Loaded) -> None:
         name, plugin = loaded.name, loaded.plugin
         for hook, rank in checked_hooks(plugin).items():
-            loaded.calls[hook] = (rank, adapt(getattr(plugin, hook), HOOKS[hook]))
+            method = getattr(plugin, hook)
+            loaded.calls[hook] = (rank, adapt(method, HOOKS[hook]))
+            if hook == "on_game_tick":
+                loaded.reads_ticks = only_reads(method, "tick", GameTick)
         if not loaded.calls:
             raise PluginError("it has no hook and would never run: mark a method by @hookimpl")
         try:

@@ -70,6 +70,8 @@ FAST_PARITY = "tests/backtest/test_parity.py"
 GIVEN = "tests/backtest/test_given.py"
 GIVEN_PARITY = "tests/backtest/test_given_parity.py"
 SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
+TICKS = "tests/engine/test_ticks.py"
+STATE = "tests/game/test_state.py"
 
 
 @frozen
@@ -1677,6 +1679,53 @@ _GIVEN_GAMES = [
     ),
 ]
 
+_TICKS = [
+    *_bugs(
+        "engine/decimals.py",
+        (TICKS,),
+        ("written-context-lent", "if self._written or self._traps", "if self._traps"),
+        (
+            "changed-traps-lent",
+            "if self._written or self._traps != self._our_traps:",
+            "if self._written:",
+        ),
+        ("flags-lent-again", "elif self._flags != self._our_flags:", "elif False:"),
+        (
+            "reduced-to-a-lent-context",
+            "return (Context, *super().__reduce__()[1:])",
+            "return super().__reduce__()",
+        ),
+    ),
+    *_bugs(
+        "engine/callbacks.py",
+        (TICKS,),
+        (
+            "replacing-method-gets-the-tick",
+            "and method.__func__ is self._reads_ticks:",
+            "and self._reads_ticks is not None:",
+        ),
+    ),
+    *_bugs(
+        "game/outside.py",
+        (TICKS,),
+        ("kept-tick-not-copied", "or after.argval not in names:", "or False:"),
+        ("closure-gets-the-tick", "if name in code.co_cellvars or ", "if "),
+        ("locals-show-the-tick", " or _LOOKING_BACK.intersection(code.co_names):", ":"),
+    ),
+    *_bugs(
+        "game/state.py",
+        (STATE,),
+        ("tick-of-another-game", "            and frame.game_id == game.game_id\n", ""),
+        ("tick-before-the-start", "            and game.started\n", ""),
+        ("tick-with-a-price-list", "            and frame.prices is None\n", ""),
+        (
+            "price-not-checked",
+            "if type(price) is not float or not 0.0 <= price < math.inf:",
+            "if False:",
+        ),
+    ),
+]
+
 BUGS = (
     *_EXITS,
     *_LIVE,
@@ -1699,4 +1748,5 @@ BUGS = (
     *_MORE_WIRE,
     *_USUAL_ORDERS,
     *_GIVEN_GAMES,
+    *_TICKS,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from decimal import Context, getcontext, setcontext
+from decimal import getcontext, setcontext
 from functools import partial
 from typing import Any
 
@@ -153,13 +153,12 @@ class Engine:
         self._control = Control(desk, effects, self._flatten, watches)
         self._books = SealedBooks(desk, state, plugins, vars(self))
         self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
+        self._context = self._callbacks.context
         self.call_times = self._callbacks.times
         self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
         self._callbacks.begin(
             Surroundings(self._actions, account.view, self._finished, SideGamesView(rounds))
         )
-        # Amounts are exact whatever decimal context the caller, a strategy or a plugin has set.
-        self._context = Context(prec=60)
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
@@ -250,7 +249,7 @@ class Engine:
 
     def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
-        now_ns = event.recv_ns
+        now_ns, kind = event.recv_ns, type(event)
         if now_ns < account.now_ns:  # noqa: PLR1730 - max() costs several times as much
             now_ns = account.now_ns
         account.now_ns = self.plugins.now_ns = now_ns
@@ -262,13 +261,13 @@ class Engine:
         if self._incomplete or self._waiting:
             callbacks.open()
             self.tracker.on_time(now_ns)
-        elif type(event) is not GameFrame and not is_public(event, account.player_id):
+        elif kind is not GameFrame and not is_public(event, account.player_id):
             callbacks.open()
         if self._watched:
             self._control.on_time(now_ns)
         if self._notes:
             self._drain()
-        self._handlers[type(event)](event)
+        self._handlers[kind](event)
         if self._notes:
             self._drain()
         if desk.sent or not only_documents(found):
@@ -299,8 +298,8 @@ class Engine:
         if self._watched:
             self._control.on_frame(frame)
         if books.seen is not None:
-            game, tick = books.seen
-            if game.price is not tick.price or game.game_id is not tick.game_id:
+            game, values = books.seen
+            if game.price is not values["price"] or game.game_id is not values["game_id"]:
                 self._callbacks.open()
             books.seen = None
         if frame.history:
@@ -338,7 +337,7 @@ class Engine:
 
     def _on_tick(self, tick: GameTick) -> None:
         self._effects.tick(tick)
-        self._books.seen = (self._state.now, tick)
+        self._books.seen = (self._state.now, tick.__dict__)
         self.counts["ticks"] += 1
         if self._watched:
             self._control.on_tick(tick.tick)

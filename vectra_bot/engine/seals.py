@@ -37,7 +37,6 @@ from vectra_bot.game.state import GameState
 from vectra_bot.models import (
     Event,
     GameFrame,
-    GameTick,
     PlayerGameUpdate,
     RoundBet,
     RoundResult,
@@ -84,6 +83,7 @@ _DECIDING = (
     "vectra_bot.engine.callbacks",
     "vectra_bot.engine.control",
     "vectra_bot.engine.core",
+    "vectra_bot.engine.decimals",
     "vectra_bot.engine.effects",
     "vectra_bot.engine.flatten",
     "vectra_bot.engine.seals",
@@ -123,7 +123,8 @@ class SealedBooks:
         names: the engine's own attributes.
         views: those that are kept, each with the state that it shows.
         sealed: whether other code may run now.
-        seen: the running game and its newest tick; None if something else happened to it since.
+        seen: the running game and the fields of its newest tick; None if something else happened to it
+            since.
     """
 
     desk: ActionDesk
@@ -132,7 +133,7 @@ class SealedBooks:
     names: dict[str, Any]
     views: tuple[tuple[BareView, Any], ...] = ()
     sealed: bool = False
-    seen: tuple[Any, GameTick] | None = None
+    seen: tuple[Any, dict[str, Any]] | None = None
     _cells: list[_Cell] = field(factory=list)
     _contents: list[tuple[Any, tuple[Any, ...]]] = field(factory=list)
     _guards: tuple[Any, ...] = ()
@@ -208,12 +209,12 @@ class SealedBooks:
         """Restore the running game's newest values; yield the names of those that differ."""
         if self.seen is None:
             return
-        game, tick = self.seen
+        game, values = self.seen
         if self.state.now is not game:
             self.state.now = game
             yield "the running game"
         for name in ("game_id", "phase", "tick", "price"):
-            value = getattr(tick, name)
+            value = values[name]
             if getattr(game, name) is not value:
                 setattr(game, name, value)
                 yield f"game.{name}"

@@ -1,4 +1,4 @@
-"""What a game frame can change, as :meth:`vectra_bot.game.state.GameState.fold` reports it."""
+"""What a game frame shows and can change, as :meth:`vectra_bot.game.state.GameState.fold` reports it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from vectra_bot.models import GamePhase, GameTick
+from vectra_bot.models import FrameKind, GameFrame, GamePhase, GameTick
 
 
 @frozen
@@ -99,3 +99,29 @@ Change: TypeAlias = (
     | FrameRefused
     | Rugged
 )
+
+
+def phase_of(frame: GameFrame, previous: GamePhase) -> GamePhase:
+    """Return the phase *frame* shows (protocol 3.2); a frame that shows none keeps *previous*."""
+    if frame.rugged:
+        return GamePhase.RUGGED
+    if frame.active:
+        return GamePhase.ACTIVE
+    if frame.allow_pre_round_buys:
+        return GamePhase.PRESALE
+    if frame.cooldown_timer_ms > 0:
+        return GamePhase.COOLDOWN
+    return previous
+
+
+def rug_tick_of(frame: GameFrame, price: float, tick: int) -> int | None:
+    """Return the tick of the rug that *frame* shows, None if it cannot be known from the frame.
+
+    A settlement frame counts past the rug (protocol 3.1); a snapshot shows it by its price list, whose last
+    entry is then the rug price.
+    """
+    if frame.kind is FrameKind.TICK:
+        return tick
+    if frame.kind is FrameKind.SNAPSHOT and frame.prices and frame.prices[-1] == price:
+        return len(frame.prices) - 1
+    return None

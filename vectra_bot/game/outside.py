@@ -10,9 +10,12 @@ objects. The engine compares what its limits depend on for that reason (``vectra
 
 from __future__ import annotations
 
+import dis
+import inspect
 from collections.abc import Mapping
 from decimal import Decimal
-from types import MappingProxyType
+from itertools import pairwise
+from types import FunctionType, MappingProxyType
 from typing import Any, Self
 from weakref import ref
 
@@ -82,6 +85,39 @@ def _fresh_part(part: Any) -> Any:
     if isinstance(part, Mapping):
         return MappingProxyType(dict(part))
     return tuple(map(fresh, part)) if type(part) is tuple else fresh(part)
+
+
+def only_reads(method: Any, name: str, kind: type) -> bool:
+    """Return whether all that *method* does with its argument *name* is to read fields of a record *kind*.
+
+    Its compiled code says so. Such code can neither change nor keep the record, so that it needs no copy.
+    """
+    function = getattr(method, "__func__", method)
+    if type(function) is not FunctionType or vars(function).get("__wrapped__") is not None:
+        return False
+    code, names = function.__code__, {one.name for one in attrs.fields(kind)}
+    if name not in code.co_varnames[: code.co_argcount] or code.co_flags & _OF_ANOTHER_KIND:
+        return False
+    if name in code.co_cellvars or _LOOKING_BACK.intersection(code.co_names):
+        return False
+    for step, after in pairwise(dis.get_instructions(code)):
+        used = step.argval if type(step.argval) is tuple else (step.argval,)  # newer: two at once
+        if "_FAST" not in step.opname or name not in used:
+            continue
+        is_read = step.argval == name and step.opname.startswith("LOAD_")
+        if not is_read or after.opname != "LOAD_ATTR" or after.argval not in names:
+            return False
+    return True
+
+
+_LOOKING_BACK = frozenset({"locals", "vars", "eval", "exec", "_getframe", "currentframe"})
+_OF_ANOTHER_KIND = (
+    inspect.CO_VARARGS
+    | inspect.CO_VARKEYWORDS
+    | inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
+)
 
 
 _ATOMS = frozenset({bool, bytes, Decimal, float, int, str, type(None)})

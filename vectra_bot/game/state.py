@@ -36,6 +36,8 @@ from vectra_bot.game.changes import (
     PriceConflict,
     Rugged,
     TickSeen,
+    phase_of,
+    rug_tick_of,
 )
 from vectra_bot.game.outside import _STATES, BareView, fresh
 from vectra_bot.models import (
@@ -60,22 +62,11 @@ _STATEMENTS = (FrameKind.SNAPSHOT, FrameKind.SETTLEMENT)
 
 # Read at every tick: as names of the module they cost half as much.
 _ACTIVE, _RUGGED = GamePhase.ACTIVE, GamePhase.RUGGED
+# The next tick is made without its constructor, whose checks take longer: the wire has checked its frame.
+_new, _set_values = object.__new__, vars(GameTick)["__dict__"].__set__
 
 # Precise enough that only the requested rounding happens, whatever decimal context the caller has set.
 _EXACT = Context(prec=60)
-
-
-def phase_of(frame: GameFrame, previous: GamePhase) -> GamePhase:
-    """Return the phase *frame* shows (protocol 3.2); a frame that shows none keeps *previous*."""
-    if frame.rugged:
-        return _RUGGED
-    if frame.active:
-        return _ACTIVE
-    if frame.allow_pre_round_buys:
-        return GamePhase.PRESALE
-    if frame.cooldown_timer_ms > 0:
-        return GamePhase.COOLDOWN
-    return previous
 
 
 class Prices(Sequence[float]):
@@ -154,6 +145,62 @@ class GameState:
 
     def fold(self, frame: GameFrame) -> list[Change]:
         """Fold *frame* and return what changed, in the order in which it must be reported."""
+        tick, price, game = frame.tick, frame.price, self.now
+        if (  # the next tick of the running game, as nearly all are: then nothing else changes
+            tick == len(game.prices)
+            and price is not None
+            and game.phase is _ACTIVE
+            and frame.active
+            and not frame.rugged
+            and game.started
+            and game.rug_price is None
+            and frame.game_id == game.game_id
+            and frame.prices is None
+            and tick <= MAX_TICK
+        ):
+            return [self._next(frame, tick, price)]
+        return self._fold(frame)
+
+    def _next(self, frame: GameFrame, tick: int, price: float) -> GameTick:
+        """Return the next tick of the running game; of what *frame* says its price alone is checked here."""
+        game, players, trades = self.now, frame.connected_players, frame.trade_count
+        game.cooldown_timer_ms = timer = frame.cooldown_timer_ms
+        game.allow_pre_round_buys = presale = frame.allow_pre_round_buys
+        game.connected_players = players
+        if trades is None:
+            trades = game.trade_count
+        else:
+            game.trade_count = trades
+        if frame.server_seed_hash is not None:
+            game.server_seed_hash = frame.server_seed_hash
+        game.leaderboard = frame.leaderboard
+        game.prices.append(price)
+        game.known_ticks += 1
+        game.price, game.tick = price, tick
+        if price > game.peak:
+            game.peak = price
+        elif price < game.low:
+            game.low = price
+        seen = _new(GameTick)
+        _set_values(
+            seen,
+            {
+                "game_id": game.game_id,
+                "tick": tick,
+                "price": price,
+                "phase": _ACTIVE,
+                "cooldown_timer_ms": timer,
+                "allow_pre_round_buys": presale,
+                "connected_players": players,
+                "trade_count": trades,
+                "backfilled": False,
+            },
+        )
+        if type(price) is not float or not 0.0 <= price < math.inf:
+            return GameTick(**seen.__dict__)  # which says what is wrong
+        return seen
+
+    def _fold(self, frame: GameFrame) -> list[Change]:
         changes: list[Change] = []
         tick, price = frame.tick, frame.price
         game, game_id = self.now, frame.game_id
@@ -166,9 +213,9 @@ class GameState:
         if not known:
             game = self._open(frame, changes)
         previous = game.phase
-        live = frame.active and not frame.rugged  # nearly all are: as phase_of() says
-        phase = _ACTIVE if live else phase_of(frame, previous)
+        phase = phase_of(frame, previous)
         if game.rug_price is not None and game_id:
+            live = frame.active and not frame.rugged
             if live and tick is not None and tick >= len(game.prices):
                 return [FrameRefused("a live tick after the rug", game_id, tick)]
             # A rug is final: what comes later was sent before it, unless a countdown ended the game.
@@ -221,14 +268,7 @@ class GameState:
                     self._fold_late(price, tick, changes)
                 return
             self._fill(frame, tick, changes)
-        prices.append(price)
-        game.known_ticks += 1
-        game.price, game.tick = price, tick
-        if price > game.peak:
-            game.peak = price
-        elif price < game.low:
-            game.low = price
-        changes.append(self._tick(tick, price))
+        changes.append(self._next(frame, tick, price))
 
     def _fill(self, frame: GameFrame, upto: int, changes: list[Change]) -> None:
         """Fill in the ticks before *upto* from the frame's own price list or window."""
@@ -285,7 +325,7 @@ class GameState:
     def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
         game = self.now
         if game.rug_price is None:
-            rug_tick = _rug_tick(frame, price, tick)
+            rug_tick = rug_tick_of(frame, price, tick)
             if rug_tick is not None and (game.started or frame.prices):
                 self._fill(frame, rug_tick, changes)
             game.joined_late = game.joined_late or not game.started
@@ -319,26 +359,9 @@ class GameState:
         return _closed(self.now, None) if self.now.game_id else None
 
 
-def _rug_tick(frame: GameFrame, price: float, tick: int) -> int | None:
-    """Return the tick of the rug that *frame* shows, None if it cannot be known from the frame.
-
-    A settlement frame counts past the rug (protocol 3.1); a snapshot shows it by its price list, whose last
-    entry is then the rug price.
-    """
-    if frame.kind is FrameKind.TICK:
-        return tick
-    if frame.kind is FrameKind.SNAPSHOT and frame.prices and frame.prices[-1] == price:
-        return len(frame.prices) - 1
-    return None
-
-
 def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
-    seed = None
-    if frame is not None:
-        for finished in frame.history:
-            if finished.game_id == game.game_id:
-                seed = finished.server_seed
-                break
+    history = () if frame is None else frame.history
+    seed = next((one.server_seed for one in history if one.game_id == game.game_id), None)
     live = len(game.prices)
     return GameClosed(
         game_id=game.game_id,
@@ -375,17 +398,15 @@ class GameView(BareView):
     @property
     def tick(self) -> int:
         """Return the newest tick; 0 before the game started."""
-        now: _Game = _STATES[
-            ref(self)
-        ].now  # read at nearly every tick: as _now(), without its call
+        # Read at nearly every tick: as _now(), without its call.
+        now: _Game = _STATES[ref(self)].now
         return now.tick
 
     @property
     def price(self) -> float:
         """Return the newest price; 1 before the game started, the rug price after the rug."""
-        now: _Game = _STATES[
-            ref(self)
-        ].now  # read at nearly every tick: as _now(), without its call
+        # Read at nearly every tick: as _now(), without its call.
+        now: _Game = _STATES[ref(self)].now
         return now.price
 
     @property
