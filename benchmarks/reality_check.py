@@ -70,7 +70,7 @@ def excesses(games: GameBatch, sets: Sequence[Rule]) -> tuple[Floats, NDArray[np
     prices, starts = games.prices, games.start
     assert prices is not None
     assert starts is not None
-    gains, last = Chunk(games).sums()[0], len(prices) - 1
+    gains, last = np.asarray(Chunk(games).sums[0]), len(prices) - 1
     table = np.zeros((len(games), len(sets)))
     entered = np.zeros(len(sets), np.int64)
     for number, one in enumerate(sets):
