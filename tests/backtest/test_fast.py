@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import ROUND_UP, Decimal, getcontext
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from vectra_bot.backtest import PlayConfig, play
 from vectra_bot.backtest.fast.block import FastBlock
 from vectra_bot.backtest.fast.chunks import chunks_of, gains
 from vectra_bot.backtest.fast.desk import FastDesk
-from vectra_bot.backtest.fast.hooks import Hooks, TickUse, use_of_first
+from vectra_bot.backtest.fast.hooks import Hooks
 from vectra_bot.backtest.fast.orders import Owner, Refusals
 from vectra_bot.backtest.fast.views import FastGame
 from vectra_bot.backtest.games import FillRow
@@ -135,74 +134,9 @@ def test_ticks_that_are_kept_stay_what_they_were() -> None:
     """A strategy that may keep its tick gets a new one each time."""
     refusals = Refusals()
 
-    assert Hooks(configure(KeepsTicks, {}), refusals).tick_use is TickUse.ANYTHING
-    assert Hooks(configure(ReadsCount, {}), refusals).tick_use is TickUse.NONE
+    assert Hooks(configure(KeepsTicks, {}), refusals).keeps_ticks
+    assert not Hooks(configure(ReadsCount, {}), refusals).keeps_ticks
     assert play(KeepsTicks, games=1, seed=3).played.engine == "fast"
-
-
-def _keeps(self: Any, tick: Any, game: Any) -> None:
-    self.last = tick
-
-
-def _passes(self: Any, tick: Any, game: Any) -> None:
-    self.last(tick.tick, tick)
-
-
-def _renames(self: Any, tick: Any, game: Any) -> None:
-    one = tick
-    self.last = one
-
-
-def _closes_over(self: Any, tick: Any, game: Any) -> None:
-    self.last = lambda: tick.price
-
-
-def _collects(self: Any, tick: Any, game: Any) -> None:
-    self.last = [tick for _ in range(2)]
-
-
-def _looks_back(self: Any, tick: Any, game: Any) -> None:
-    self.last = locals()
-
-
-def _takes_a_method(self: Any, tick: Any, game: Any) -> None:
-    self.last = tick.__repr__
-
-
-def _chooses(self: Any, tick: Any, game: Any) -> None:
-    self.last = (tick if tick.tick else game).price
-
-
-def _yields(self: Any, tick: Any, game: Any) -> Any:
-    yield tick.price
-
-
-def _reads(self: Any, tick: Any, game: Any) -> None:
-    self.last = tick.tick if tick.price > 1 else tick.phase
-
-
-def _ignores(self: Any, tick: Any, game: Any) -> None:
-    self.tick = game.tick
-
-
-@pytest.mark.parametrize(
-    ("function", "use"),
-    [
-        (_keeps, TickUse.ANYTHING),
-        (_passes, TickUse.ANYTHING),
-        (_renames, TickUse.ANYTHING),
-        (_closes_over, TickUse.ANYTHING),
-        (_collects, TickUse.ANYTHING),
-        (_looks_back, TickUse.ANYTHING),
-        (_takes_a_method, TickUse.ANYTHING),
-        (_chooses, TickUse.ANYTHING),
-        (_yields, TickUse.ANYTHING),
-        (_reads, TickUse.FIELDS),
-        (_ignores, TickUse.NONE),
-    ],
-)
-def test_a_tick_is_used_again_only_if_it_cannot_be_kept(function: Any, use: TickUse) -> None:
-    assert use_of_first(MethodType(function, object())) is use
 
 
 MOSTLY = [False, False, True]

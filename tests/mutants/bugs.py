@@ -1627,7 +1627,11 @@ _USUAL_ORDERS = [
     *_bugs(
         "backtest/fast/hooks.py",
         (FAST,),
-        ("tick-that-is-kept-used-again", "or after.argval not in _FIELDS", ""),
+        (
+            "tick-that-is-kept-used-again",
+            "self.tick is not None and not _only_reads_ticks(self.tick)",
+            "False",
+        ),
     ),
     *_bugs(
         "backtest/fast/block.py",

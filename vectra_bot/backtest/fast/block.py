@@ -23,7 +23,6 @@ from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.backtest.fast.bot import NEVER, FastBot
 from vectra_bot.backtest.fast.chunks import FastGameData, check_given, chunks_of, secret
-from vectra_bot.backtest.fast.hooks import ANYTHING
 from vectra_bot.backtest.fast.orders import (
     ACTIVE,
     PLAYS_ROUNDS,
@@ -309,7 +308,7 @@ class FastBlock:
     def _tick(self, tick: int, price: float) -> FastTick:
         """Return the record of a tick: always the same one for a strategy that cannot keep it."""
         game_id = self.bot.game.game_id
-        if self.bot.hooks.tick_use is ANYTHING:
+        if self.bot.hooks.keeps_ticks:
             return FastTick(game_id, tick, price, self._refusals)
         values = self._shown.__dict__
         values["game_id"], values["tick"], values["price"] = game_id, tick, price
@@ -328,7 +327,7 @@ class FastBlock:
     def _quiet_ticks(self, prices: Sequence[float], tick: int, end: int) -> int:
         """Play ticks at which nothing is due, until the strategy asks for something; return the next tick."""
         bot, game, desk = self.bot, self.bot.game, self.bot.desk
-        on_tick, new = bot.hooks.tick, bot.hooks.tick_use is ANYTHING
+        on_tick, new = bot.hooks.tick, bot.hooks.keeps_ticks
         assert on_tick is not None
         shown = self._tick(tick, game.price)
         its = shown.__dict__
