@@ -69,6 +69,7 @@ FAST_PARITY = "tests/backtest/test_parity.py"
 GIVEN = "tests/backtest/test_given.py"
 GIVEN_PARITY = "tests/backtest/test_given_parity.py"
 SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
+SAMPLED = "tests/backtest/test_sampled.py"
 
 
 @frozen
@@ -1659,6 +1660,33 @@ _GIVEN_GAMES = [
     ),
 ]
 
+_SAMPLED_GAMES = [
+    *_bugs(
+        "exchange/exchange.py",
+        (SAMPLED,),
+        ("next-sampled-game", "self._sampled.game(number - 1)", "self._sampled.game(number)"),
+    ),
+    *_bugs(
+        "exchange/identities.py",
+        (SAMPLED,),
+        (
+            "sampled-game-with-a-seed",
+            'return "", self._dated_id("sampled-game-id"',
+            'return self.server_seed(number), self._dated_id("game-id"',
+        ),
+    ),
+    *_bugs(
+        "kernel/sampled.py",
+        (SAMPLED,),
+        ("sampled-chunk-kept-too-long", "if number - at != self._first:", "if self._first < 0:"),
+    ),
+    *_bugs(
+        "backtest/sweep/config.py",
+        (SAMPLED,),
+        ("sampled-chunk-as-exact", '("games", "source",', '("sampled", "games", "source",'),
+    ),
+]
+
 BUGS = (
     *_EXITS,
     *_LIVE,
@@ -1681,4 +1709,5 @@ BUGS = (
     *_MORE_WIRE,
     *_USUAL_ORDERS,
     *_GIVEN_GAMES,
+    *_SAMPLED_GAMES,
 )

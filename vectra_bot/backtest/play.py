@@ -79,6 +79,8 @@ class PlayConfig:
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
         given: games to play instead of those of the seed; as many as *games*.
+        sampled: whether the seed's games are drawn from the law by a free generator, not computed from
+            server seeds.
     """
 
     source: StrategySource
@@ -93,6 +95,7 @@ class PlayConfig:
     engine: EngineName = "fast"
     block: int = BLOCK_GAMES
     given: tuple[GivenGame, ...] = field(default=(), repr=False)
+    sampled: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name, low, high in (
@@ -109,6 +112,10 @@ class PlayConfig:
                 )
         if self.engine not in ("fast", "event"):
             raise ConfigError(f"option engine was {safe_repr(self.engine)}: give fast or event")
+        if type(self.sampled) is not bool:
+            raise ConfigError(f"option sampled was {safe_repr(self.sampled)}: give True or False")
+        if self.sampled and self.given:
+            raise ConfigError("option sampled was True with given games: give one of them")
 
     @property
     def session_id(self) -> str:
@@ -128,7 +135,8 @@ class PlayConfig:
             start_ns=START_NS,
             first_game=0 if self.given else self.first,
         )
-        return evolve(config, notices=False, made_games=tuple(one.game for one in self.given))
+        made = tuple(one.game for one in self.given)
+        return evolve(config, notices=False, made_games=made, sampled=self.sampled)
 
     def blocks(self) -> Iterator[PlayConfig]:
         """Yield the config of each block."""
@@ -152,6 +160,7 @@ def play(
     cash: Decimal = BACKTEST_CASH,
     limits: Limits = BACKTEST_LIMITS,
     block: int = BLOCK_GAMES,
+    sampled: bool = False,
     jobs: int = 1,
     progress: Progress = no_progress,
 ) -> Games:
@@ -171,6 +180,7 @@ def play(
         cash: SOL at the start of each block.
         limits: what the strategy may do.
         block: games after which a new strategy and account begin.
+        sampled: draw the seed's games from the law by a free generator; they have no server seed.
         jobs: processes that play blocks at the same time; the result does not depend on it.
         progress: called with the games played and all of them, after each block at least.
 
@@ -183,7 +193,7 @@ def play(
     options = exchange or ExchangeOptions()
     config = PlayConfig(
         source=source, settings=dict(settings or {}), games=games, seed=seed, first=first,
-        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block,
+        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block, sampled=sampled,
         exchange=options if crowd is None else evolve(options, crowd=crowd),
     )  # fmt: skip
     return play_config(config, progress, jobs=jobs)
@@ -260,6 +270,7 @@ def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
         why=dict(why),
         kernel=loaded() is not None,
         version=rules.LAW_VERSION,
+        sampled=config.sampled,
         blocks=played,
         jobs=jobs,
     )

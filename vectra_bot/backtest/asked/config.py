@@ -11,6 +11,7 @@ from attrs import frozen
 
 from vectra_bot.actions.limits import Limits
 from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, GivenGame, PlayConfig
+from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
@@ -29,6 +30,8 @@ class BacktestOptions(ExchangeOptions):
     Attributes:
         games: games to play; None for 1000, or all of *source*.
         seed: seed of the exchange; random if None.
+        sampled: draw the games of the seed from the price law by a free generator in place of computing each
+            from a server seed: the distribution is the same. Not with *source*.
         cash: SOL at the start of each block of games.
         latency_ms: one way to the exchange, milliseconds.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange: the result is the same.
@@ -47,6 +50,10 @@ class BacktestOptions(ExchangeOptions):
         None, flag="--from", metavar="FILE|STORE", help="Play the games of a file or a store."
     )
     seed: int | None = like(EmbeddedOptions, "seed")
+    sampled: bool = option(
+        False,
+        help="Draw games from the law by a free generator: faster, without server seeds to verify.",
+    )
     cash: Decimal = like(EmbeddedOptions, "cash", default=BACKTEST_CASH)
     engine: Literal["fast", "event"] = option(
         "fast",
@@ -66,6 +73,10 @@ class BacktestOptions(ExchangeOptions):
     )
     limits: Limits = like(SessionConfig, "limits", default=BACKTEST_LIMITS)
     stop: StopFlag = like(SessionConfig, "stop")
+
+    def __attrs_post_init__(self) -> None:
+        if self.sampled and self.source is not None:
+            raise UsageError("--sampled was given with --from: give one of them")
 
     def played(
         self,
@@ -92,6 +103,7 @@ class BacktestOptions(ExchangeOptions):
             limits=self.limits,
             exchange=ExchangeOptions(**shared),
             engine=self.engine,
+            sampled=self.sampled,
         )
 
 

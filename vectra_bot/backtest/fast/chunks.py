@@ -1,6 +1,6 @@
 """The games of a block, with what the law expects of holding in them.
 
-Those of a seed are replayed some hundred at a time, given ones are played as they are. Imports
+Those of a seed are replayed or drawn some hundred at a time, given ones are played as they are. Imports
 backtest.fast.orders, exchange (ids), game and kernel; numpy.
 """
 
@@ -143,10 +143,15 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
     for number, game in enumerate(given, first):
         yield _given(game, number, *(secret(config, ids, one) for one in (number, number + 1)))
     count, first = count - len(given), first + len(given)
+    sampled = ids.sampled_games() if config.sampled else None
     for at in range(first, first + count, _CHUNK_GAMES):
         numbers = range(at, min(at + _CHUNK_GAMES, first + count))
         secrets = [secret(config, ids, number) for number in (*numbers, numbers.stop)]
-        games = play_games(secrets[:-1], prices=True)
+        games = (
+            play_games(secrets[:-1], prices=True)
+            if sampled is None
+            else sampled.batch(at, len(numbers))
+        )
         chunk = Chunk(games)
         ticks, rugs = games.rug_tick.tolist(), games.rug_price.tolist()
         for place, number in enumerate(numbers):
@@ -197,4 +202,4 @@ def _given(
 
 def secret(config: ExchangeConfig, ids: Identities, number: int) -> tuple[str, str]:
     """Return the server seed and the id of game *number*."""
-    return ids.server_seed(number), ids.game_id(number, config.announced_ns(number))
+    return ids.secret(number, config.announced_ns(number), sampled=config.sampled)

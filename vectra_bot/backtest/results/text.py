@@ -79,6 +79,13 @@ def played_pairs(played: Played) -> Pairs:
         ("Engine", f"{games} games by the engine instead of the fast driver: {why}")
         for why, games in played.why.items()
     ]
+    if played.sampled:
+        rows.append(
+            (
+                "Sampled",
+                "games were drawn from the law by a free generator: no server seed, nothing to verify",
+            )
+        )
     if not played.kernel:
         rows.append(
             (

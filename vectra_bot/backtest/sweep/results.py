@@ -137,8 +137,8 @@ def excess_of(results: Sequence[SetResults]) -> tuple[Floats, str]:
     return table[counts == counts[0]], "law" if known else "zero"
 
 
-def played_of(results: Sequence[SetResults]) -> Played:
-    """Return how the games of all *results* were played."""
+def played_of(results: Sequence[SetResults], *, sampled: bool = False) -> Played:
+    """Return how the games of all *results* were played, which were *sampled* or not."""
     engines = {engine for one in results for engine in one.engines}
     why: Counter[str] = Counter()
     for one in results:
@@ -148,6 +148,7 @@ def played_of(results: Sequence[SetResults]) -> Played:
         why=dict(sorted(why.items())),
         kernel=loaded() is not None,
         version=rules.LAW_VERSION,
+        sampled=sampled,
         blocks=sum(len(one.digests) for one in results),
     )
 
