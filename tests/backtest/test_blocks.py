@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from tests.backtest.strategies import BUYER, RAISER
 from vectra_bot.backtest.games import COLUMNS, Games
@@ -69,6 +70,33 @@ def test_a_stop_leaves_later_backtests_unplayed(config: PlayConfig) -> None:
     stop.set("SIGINT")
 
     assert [len(table) for table in play_all([config, config], stop=stop)] == [0, 0]
+
+
+def test_backtests_are_played_in_turn(config: PlayConfig) -> None:
+    """A stop ends all of them after about as many games, whose tables are the beginning of the whole ones."""
+    stop, other = StopFlag(), evolve(config, settings={"entry": 9})
+
+    def progress(done: int, _total: int) -> None:
+        if done == 33:
+            stop.set("SIGINT")
+
+    found = play_all([config, other], progress, stop=stop)
+
+    assert [len(table) for table in found] == [20, 13]
+    assert [table.played.blocks for table in found] == [2, 2]
+    for one, table in zip((config, other), found, strict=True):
+        assert same(table, play_config(one).head(len(table)))
+
+
+def test_no_backtest_gets_the_games_of_another(config: PlayConfig) -> None:
+    """Blocks that other processes had begun at a stop are not those of the next backtest."""
+    stop, other = StopFlag(), evolve(config, settings={"entry": 9})
+    stop.set("SIGINT")
+
+    found = play_all([config, other], jobs=2, stop=stop)
+
+    for one, table in zip((config, other), found, strict=True):
+        assert same(table, play_config(one).head(len(table)))
 
 
 def test_an_error_names_game_and_tick_in_any_process(tmp_path: Path) -> None:
