@@ -100,3 +100,11 @@ def test_without_an_entry_nothing_is_claimed() -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(ConfigError, match="backtest\\(\\) has no option 'gmaes'"):
         vectra_bot.backtest("watch", gmaes=5)  # type: ignore[call-arg]
+
+
+def test_no_game_won_is_no_share() -> None:
+    """None of a few games is 0 %, not less than some share."""
+    report = vectra_bot.backtest("take-profit", games=2, seed=7)
+
+    assert report.spread.won == 0
+    assert "Won       0 of 2 games with an entry won (0.0%)" in str(report)

@@ -171,6 +171,14 @@ class Games:
             for number in numbers
         ]
 
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Return what was staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``."""
+        from vectra_bot.report.session import sidebet
+
+        rounds = any(bet != sidebet(bet.stake) for bet in self.placed)
+        return tuple(sorted(self.unknown)) + ("side games",) * rounds
+
     def deny(self, row: int, reason: str) -> None:
         """Count a request in game *row* that was denied for *reason*, by the code it begins with."""
         code = reason.partition(":")[0] or _OTHER_REASONS

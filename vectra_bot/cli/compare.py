@@ -67,10 +67,10 @@ def compare(
     if as_json:
         print_json(found.to_json())
         return stopper.exit_code
-    from vectra_bot.backtest.results.comparison_text import COLUMNS, about_pairs, table_row
+    from vectra_bot.backtest.results.comparison_text import COLUMNS, about_pairs, table_rows
     from vectra_bot.cli.tables import print_pairs, print_table
 
-    print_table(COLUMNS, [table_row(variant) for variant in found.variants])
+    print_table(COLUMNS, table_rows(found))
     click.echo()
     rows = [*about_pairs(found), ("Speed", speed.text())]
     print_pairs(rows if path is None else [*rows, ("Page", Copyable(path))], title="Comparison")

@@ -15,12 +15,19 @@ from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
-from vectra_bot.params import configure, declared, like, option
+from vectra_bot.params import Refused, configure, convert, declared, like, option
 from vectra_bot.session.config import SessionConfig, StopFlag
 from vectra_bot.session.header import new_seed
 from vectra_bot.venues.embedded import EmbeddedOptions
 
 DEFAULT_GAMES: Final = 1000
+
+
+def _source(value: Any) -> str | None:
+    text: str | None = None if value is None else convert(value, str, text=False)
+    if text is not None and not text.strip():  # a variable of a shell that is not set
+        raise Refused
+    return text
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -47,7 +54,13 @@ class BacktestOptions(ExchangeOptions):
         None, low=1, high=MAX_FIRST_GAME, shown="1000, or all of --from", help="Play N games."
     )
     source: str | None = option(
-        None, flag="--from", metavar="FILE|STORE", help="Play the games of a file or a store."
+        None,
+        take=_source,
+        read=str,
+        words="a file of games, a recording, or the folder of a store",
+        flag="--from",
+        metavar="FILE|STORE",
+        help="Play the games of a file or a store.",
     )
     seed: int | None = like(EmbeddedOptions, "seed")
     sampled: bool = option(

@@ -111,6 +111,7 @@ class BacktestReport:
         expected: expected value, by the law, of the risks that were taken; the rest of ``pnl`` is luck.
         expected_per_game: its mean.
         expected_without: risks whose expected value is unknown.
+        unverified: what was staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``.
         band: ``expected`` less and more 1.96 standard deviations by the law, None if a payoff is unknown.
         luck: probability that luck alone gives at least the same profit, for the risks taken; None if
             nothing was at risk or an expected value is unknown.
@@ -150,6 +151,7 @@ class BacktestReport:
     expected: Decimal
     expected_per_game: Decimal | None
     expected_without: tuple[str, ...]
+    unverified: tuple[str, ...]
     band: tuple[Decimal, Decimal] | None
     luck: float | None
     luck_method: str | None
@@ -235,6 +237,7 @@ def backtest_report(
         expected=to_sol(round(expected)),
         expected_per_game=to_sol(round(expected / count)) if count else None,
         expected_without=tuple(sorted(table.unknown)),
+        unverified=table.unverified,
         band=None if last.low is None or last.high is None else (last.low, last.high),
         best_game=_game(table, traded, largest=True),
         worst_game=_game(table, traded, largest=False),
