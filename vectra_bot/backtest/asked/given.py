@@ -32,7 +32,9 @@ from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.decode import decode
 
 _PLAYABLE: Final = ("seeded_games", "recorded_prices")
-_GIVE: Final = "give seeded games or recorded prices, a recording that shows seeds, or a store with journals"
+_GIVE: Final = (
+    "give seeded games or recorded prices, a recording that shows seeds, or a store with journals"
+)
 
 
 @define
