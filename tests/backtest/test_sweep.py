@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from vectra_bot.analysis.reality import RealityCheck
 from vectra_bot.backtest import play
 from vectra_bot.backtest.sweep import SweepConfig, SweepReport, run_sweep
 from vectra_bot.backtest.sweep.chunks import SUFFIX
 from vectra_bot.backtest.sweep.optimizer import JOURNAL
-from vectra_bot.backtest.sweep.text import sweep_pairs
+from vectra_bot.backtest.sweep.space import shown
+from vectra_bot.backtest.sweep.text import luck_line, sweep_pairs
 from vectra_bot.errors import ConfigError, InputError, StrategyError, UsageError, VectraError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game import rules
@@ -444,3 +446,18 @@ def test_sets_that_never_act_come_last_and_unknown_payoffs_have_no_expectation(
     assert str(rows["Unverified"]).startswith("leverage, whose terms no capture shows")
     assert rows["Seed"] == 7
     assert "unknown" in leveraged.to_html()
+
+
+def test_the_luck_of_the_best_names_the_set_it_is_of(report: SweepReport) -> None:
+    """The set furthest above its expectation need not be the most profitable one."""
+    chances = np.array([0.9, 0.5])
+    check = RealityCheck(p=0.5, p_each=chances, t=chances, t_by_luck=None, judged=2, resamples=99)
+    sets = [evolve(one, p=p) for one, p in zip(report.variants, chances.tolist(), strict=True)]
+    other = shown(sets[1].parameters)
+
+    line = luck_line(evolve(report, check=check, variants=tuple(sets)))
+    alone = luck_line(evolve(report, check=check, variants=tuple(sets[::-1])))
+
+    assert line.startswith("p 0.500: in so many of all sweeps the best of 2")
+    assert line.endswith(f"; that is {other}, the p of the best set is 0.900")
+    assert "that is" not in alone

@@ -94,8 +94,17 @@ def luck_line(report: SweepReport) -> str:
     left = f"; {not_judged:,} sets with too few games are not judged" if not_judged else ""
     return (
         f"p {p_text(check.p)}: in so many of all sweeps the best of {check.judged} does at least this much "
-        f"better {than}, by luck alone{left}"
+        f"better {than}, by luck alone{_furthest(report)}{left}"
     )
+
+
+def _furthest(report: SweepReport) -> str:
+    """Return which set the p is of, where that is not the most profitable one."""
+    best = report.best
+    one = min(report.variants, key=lambda v: 1.0 if v.p is None else v.p)
+    if best is None or one.p is None or best.p == one.p:
+        return ""
+    return f"; that is {shown(one.parameters)}, the p of the best set is {p_text(best.p)}"
 
 
 def mean_text(mean: Mean) -> str:
