@@ -84,7 +84,7 @@ def write_page(report: HtmlResult, page: Path | None) -> None:
 
 @contextmanager
 def beside_page(report: HtmlResult, page: Path | None) -> Iterator[Path | None]:
-    """Write the page of *report*, and yield where it is; the block prints the result, which nothing else keeps.
+    """Write the page of *report*, and yield where it is: the block prints the result, kept nowhere else.
 
     Raises:
         InputError: the page cannot be written; None was yielded, and the result is printed.
