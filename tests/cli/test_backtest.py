@@ -54,7 +54,7 @@ def test_both_engines_give_the_same_report(buyer: str, capsys: pytest.CaptureFix
         main(["backtest", buyer, "--games", "3", "--seed", "7", "--engine", engine, "--json"])
         data = json.loads(capsys.readouterr().out)
         assert data["played"]["engine"] == engine
-        pnl.append((data["pnl"], data["best_game"], data["fills"]))
+        pnl.append((data["pnl"], data["best_game"], data["fills"], data["digest"]))
 
     assert pnl[0] == pnl[1]
 

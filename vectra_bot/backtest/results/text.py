@@ -33,7 +33,8 @@ def backtest_pairs(report: BacktestReport) -> Pairs:
     if report.prizes:
         rows.append(("Prizes", f"{signed_sol(report.prizes)} SOL won in drawings, not in the PnL"))
     if report.luck is not None:
-        rows.append(("Luck", luck_text(report.luck, report.luck_method, report.luck_error)))
+        chance = (report.luck, report.luck_method, report.luck_error)
+        rows.append(("Luck", luck_text(*chance, of="backtests")))
     rows += [*unverified_pairs(report.unverified), *_spread(report), *_risk(report)]
     if report.denials:
         rows.append(("Denied", denied_text(report.denials)))
