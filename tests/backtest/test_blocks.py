@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,17 @@ from vectra_bot.backtest.play import PlayConfig, play_all, play_config
 from vectra_bot.errors import StrategyError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.session.flags import StopFlag
+
+MASKED = """
+import signal
+from vectra_bot import Strategy
+
+
+class Masked(Strategy):
+    def on_game_start(self, game):
+        if signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            self.actions.buy(100)  # denied
+"""
 
 
 @pytest.fixture
@@ -48,6 +60,20 @@ def test_a_file_with_the_name_of_a_module_is_played_by_other_processes(tmp_path:
     config = PlayConfig(source=resolve_strategy(str(path)), games=4, seed=7, block=2)
 
     assert same(play_config(config), play_config(config, jobs=2))
+
+
+def test_ctrl_c_reaches_no_other_process(tmp_path: Path) -> None:
+    """A terminal sends it to all of them: it would end those that are still importing, with tracebacks."""
+    path = tmp_path / "masked.py"
+    path.write_text(MASKED)
+
+    found = play_config(
+        PlayConfig(source=resolve_strategy(str(path)), games=4, seed=7, block=2), jobs=2
+    )
+
+    assert found.denials == {}
+    assert found.played.jobs == 2
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_stop_ends_after_the_running_game(config: PlayConfig) -> None:

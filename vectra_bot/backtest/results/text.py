@@ -76,7 +76,9 @@ def unverified_pairs(unverified: Collection[str]) -> Pairs:
 
 
 def played_pairs(played: Played) -> Pairs:
-    """Return the rows that say how games were played."""
+    """Return the rows that say how games were played, none if none was."""
+    if not played.blocks:
+        return []
     engine = {"fast": "the fast driver", "event": "the engine on the embedded exchange"}.get(
         played.engine, "the fast driver and the engine"
     )
