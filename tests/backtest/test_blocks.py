@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from tests.backtest.strategies import BUYER, RAISER
 from vectra_bot.backtest.games import COLUMNS, Games
@@ -12,6 +14,17 @@ from vectra_bot.backtest.play import PlayConfig, play_all, play_config
 from vectra_bot.errors import StrategyError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.session.flags import StopFlag
+
+MASKED = """
+import signal
+from vectra_bot import Strategy
+
+
+class Masked(Strategy):
+    def on_game_start(self, game):
+        if signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            self.actions.buy(100)  # denied
+"""
 
 
 @pytest.fixture
@@ -49,6 +62,20 @@ def test_a_file_with_the_name_of_a_module_is_played_by_other_processes(tmp_path:
     assert same(play_config(config), play_config(config, jobs=2))
 
 
+def test_ctrl_c_reaches_no_other_process(tmp_path: Path) -> None:
+    """A terminal sends it to all of them: it would end those that are still importing, with tracebacks."""
+    path = tmp_path / "masked.py"
+    path.write_text(MASKED)
+
+    found = play_config(
+        PlayConfig(source=resolve_strategy(str(path)), games=4, seed=7, block=2), jobs=2
+    )
+
+    assert found.denials == {}
+    assert found.played.jobs == 2
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_a_stop_ends_after_the_running_game(config: PlayConfig) -> None:
     """The table has the games before the stop, equal to those of the whole backtest."""
     stop = StopFlag()
@@ -69,6 +96,33 @@ def test_a_stop_leaves_later_backtests_unplayed(config: PlayConfig) -> None:
     stop.set("SIGINT")
 
     assert [len(table) for table in play_all([config, config], stop=stop)] == [0, 0]
+
+
+def test_backtests_are_played_in_turn(config: PlayConfig) -> None:
+    """A stop ends all of them after about as many games, whose tables are the beginning of the whole ones."""
+    stop, other = StopFlag(), evolve(config, settings={"entry": 9})
+
+    def progress(done: int, _total: int) -> None:
+        if done == 33:
+            stop.set("SIGINT")
+
+    found = play_all([config, other], progress, stop=stop)
+
+    assert [len(table) for table in found] == [20, 13]
+    assert [table.played.blocks for table in found] == [2, 2]
+    for one, table in zip((config, other), found, strict=True):
+        assert same(table, play_config(one).head(len(table)))
+
+
+def test_no_backtest_gets_the_games_of_another(config: PlayConfig) -> None:
+    """Blocks that other processes had begun at a stop are not those of the next backtest."""
+    stop, other = StopFlag(), evolve(config, settings={"entry": 9})
+    stop.set("SIGINT")
+
+    found = play_all([config, other], jobs=2, stop=stop)
+
+    for one, table in zip((config, other), found, strict=True):
+        assert same(table, play_config(one).head(len(table)))
 
 
 def test_an_error_names_game_and_tick_in_any_process(tmp_path: Path) -> None:

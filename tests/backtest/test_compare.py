@@ -10,7 +10,10 @@ import vectra_bot
 from tests.backtest.strategies import BUYER
 from vectra_bot.backtest.asked.variants import variants_of
 from vectra_bot.backtest.results.comparison import Comparison
+from vectra_bot.backtest.results.comparison_text import about_pairs, table_rows
+from vectra_bot.backtest.results.text import backtest_pairs
 from vectra_bot.errors import ConfigError, UsageError
+from vectra_bot.session import StopFlag
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +102,54 @@ def test_refused_variants(specs: list[str], texts: list[str], message: str) -> N
 def test_one_variant_in_python_is_refused() -> None:
     with pytest.raises(ConfigError, match="compare\\(\\) got 1 variants: give two or more"):
         vectra_bot.compare("watch", games=1, seed=1)
+
+
+def answer(found: Comparison) -> list[object]:
+    return [value for name, value in about_pairs(found) if name == "Answer"]
+
+
+def test_nothing_is_said_of_games_that_were_not_played() -> None:
+    """A comparison that was stopped before every variant has a game says that it compares nothing."""
+    stop = StopFlag()
+    stop.set("SIGINT")
+    found = vectra_bot.compare("take-profit", "watch", "sidebet", games=5, seed=7, stop=stop)
+
+    assert (found.games, found.not_played) == (0, 5)
+    assert answer(found) == ["nothing was compared: there is no game that all variants played"]
+    assert [row[4] for row in table_rows(found)] == ["baseline", "unknown", "unknown"]
+    assert str(found).count("baseline") == 1
+
+
+def test_few_games_are_no_answer(buyer: str) -> None:
+    """Where too few games differ for an interval it is not said that there is no difference."""
+    few = vectra_bot.compare(buyer, "watch", games=3, seed=7)
+    some = vectra_bot.compare(
+        buyer, settings=[{"entry": 5}, {"entry": 30}, {"entry": 5, "target": 1.5}], games=60, seed=7
+    )
+
+    assert answer(few) == [f"too few games differ from those of {buyer} to judge the variants"]
+    assert some.variants[2].difference_interval is None
+    assert answer(some)[-1] == (
+        "too few games differ from those of entry=5 to judge entry=5 target=1.5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind"),
+    [("leveraged", "leverage"), ("short", "shorts"), ("bbc", "side games"), ("sidebet", None)],
+)
+def test_assumed_payoffs_are_marked(strategy: str, kind: str | None) -> None:
+    """Text, page and JSON of a backtest and a comparison name what no capture shows the venue pay."""
+    report = vectra_bot.backtest(strategy, games=3, seed=7)
+    found = vectra_bot.compare("watch", strategy, games=3, seed=7)
+    kinds = [] if kind is None else [kind]
+
+    assert report.to_json()["unverified"] == kinds
+    assert [one["unverified"] for one in found.to_json()["variants"]] == [[], kinds]
+    line = f"{kind}, whose terms no capture shows"
+    for text in (str(report), report.to_html(), str(found), found.to_html()):
+        assert (line in text) == (kind is not None)
+    unknown = f"unknown: the payoff of {kind} is unverified"
+    assert (dict(backtest_pairs(report))["Expected"] == unknown) == (
+        kind in report.expected_without
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from attrs import evolve
 import vectra_bot
 from vectra_bot.backtest.asked.given import digest_of_games, given_games
 from vectra_bot.backtest.play import GivenGame
-from vectra_bot.errors import InputError
+from vectra_bot.errors import InputError, VectraError
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.kernel.play import play_game
 from vectra_bot.testing import make_game
@@ -147,3 +148,26 @@ def test_a_file_without_a_game_is_refused(tmp_path: Path) -> None:
         InputError, match=r"no game that can be played .a recorded price is missing: 1"
     ):
         given_games(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("missing.jsonl", "which does not exist"),
+        ("folder", "a folder without a journal"),
+        ("chat.jsonl", "which has no game"),
+        ("", "give a file of games"),
+        (" ", "give a file of games"),
+    ],
+)
+def test_what_is_no_source_is_named_with_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, why: str
+) -> None:
+    """A variable of a shell that is not set is not the same as no --from."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    chat = {"event": "newChatMessage", "ts": "2025-12-06T10:00:00Z", "data": {"message": "hello"}}
+    written(tmp_path / "chat.jsonl", chat)
+
+    with pytest.raises(VectraError, match=f"was {re.escape(repr(source))}.*{why}"):
+        vectra_bot.backtest("watch", source=source)

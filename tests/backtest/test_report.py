@@ -10,10 +10,13 @@ import pytest
 
 import vectra_bot
 from tests.backtest.strategies import BUYER
+from vectra_bot.backtest.asked.calls import run_backtest
+from vectra_bot.backtest.asked.config import BacktestOptions
 from vectra_bot.backtest.results.report import BacktestReport, risks_of
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.amounts import to_lamports
 from vectra_bot.report.session import sidebet
+from vectra_bot.session import StopFlag
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +103,32 @@ def test_without_an_entry_nothing_is_claimed() -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(ConfigError, match="backtest\\(\\) has no option 'gmaes'"):
         vectra_bot.backtest("watch", gmaes=5)  # type: ignore[call-arg]
+
+
+def test_no_game_won_is_no_share() -> None:
+    """None of a few games is 0 %, not less than some share."""
+    report = vectra_bot.backtest("take-profit", games=2, seed=7)
+
+    assert report.spread.won == 0
+    assert "Won       0 of 2 games with an entry won (0.0%)" in str(report)
+
+
+def test_a_backtest_that_has_to_be_ended_promises_no_store() -> None:
+    """What is said where it does not end: nothing finishes it later, as of a session."""
+    stop, seen = StopFlag(), set()
+    options = BacktestOptions(games=1, seed=7, stop=stop)
+
+    run_backtest("watch", {}, options, lambda _done, _total: seen.add(stop.unfinished))
+
+    assert seen == {"the backtest is not finished: nothing of it is kept"}
+
+
+def test_nothing_played_is_not_said_to_be_played() -> None:
+    """A backtest that was stopped before its first game names no engine."""
+    stop = StopFlag()
+    stop.set("SIGINT")
+
+    report = vectra_bot.backtest("watch", games=3, seed=7, stop=stop)
+
+    assert "Not played  3 games: the backtest was stopped (SIGINT)" in str(report)
+    assert "\nPlayed" not in str(report)

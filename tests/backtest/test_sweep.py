@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from vectra_bot.analysis.reality import RealityCheck
 from vectra_bot.backtest import play
 from vectra_bot.backtest.sweep import SweepConfig, SweepReport, run_sweep
 from vectra_bot.backtest.sweep.chunks import SUFFIX
 from vectra_bot.backtest.sweep.optimizer import JOURNAL
+from vectra_bot.backtest.sweep.space import shown
+from vectra_bot.backtest.sweep.text import luck_line, sweep_pairs
 from vectra_bot.errors import ConfigError, InputError, StrategyError, UsageError, VectraError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game import rules
@@ -417,3 +420,44 @@ def test_a_killed_sweep_continues(report: SweepReport, config: SweepConfig, tmp_
     }  # fmt: skip
     assert {path: path.stat().st_ino for path in kept} == kept
     assert found["digest"] == report.digest
+
+
+def test_sets_that_never_act_come_last_and_unknown_payoffs_have_no_expectation(
+    tmp_path: Path,
+) -> None:
+    """A set whose stakes are all denied is not the best, and the report says what is assumed."""
+    usual: dict[str, Any] = {"games": 6, "seed": 7, "jobs": 1}
+    denied = run_sweep(
+        SweepConfig(
+            strategy="take-profit", ranges=("stake=0.01,5",), out=tmp_path / "denied", **usual
+        )
+    )
+    leveraged = run_sweep(
+        SweepConfig(strategy="leveraged", ranges=("target=1.1,3",), out=tmp_path / "lever", **usual)
+    )
+
+    assert [one.traded > 0 for one in denied.variants] == [True, False]
+    assert denied.variants[0].profit.mean < denied.variants[1].profit.mean == 0
+    assert denied.unverified == ()
+    rows = dict(sweep_pairs(leveraged))
+    assert [one.expected for one in leveraged.variants] == [None, None]
+    assert leveraged.to_json()["best"]["expected"] is None
+    assert rows["Expected"] == "unknown: a payoff is unverified"
+    assert str(rows["Unverified"]).startswith("leverage, whose terms no capture shows")
+    assert rows["Seed"] == 7
+    assert "unknown" in leveraged.to_html()
+
+
+def test_the_luck_of_the_best_names_the_set_it_is_of(report: SweepReport) -> None:
+    """The set furthest above its expectation need not be the most profitable one."""
+    chances = np.array([0.9, 0.5])
+    check = RealityCheck(p=0.5, p_each=chances, t=chances, t_by_luck=None, judged=2, resamples=99)
+    sets = [evolve(one, p=p) for one, p in zip(report.variants, chances.tolist(), strict=True)]
+    other = shown(sets[1].parameters)
+
+    line = luck_line(evolve(report, check=check, variants=tuple(sets)))
+    alone = luck_line(evolve(report, check=check, variants=tuple(sets[::-1])))
+
+    assert line.startswith("p 0.500: in so many of all sweeps the best of 2")
+    assert line.endswith(f"; that is {other}, the p of the best set is 0.900")
+    assert "that is" not in alone

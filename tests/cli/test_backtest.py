@@ -13,6 +13,7 @@ import pytest
 
 from tests.backtest.strategies import BUYER, LATE, RAISER, SPEAKER
 from vectra_bot.cli.main import main
+from vectra_bot.fsio import files
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_both_engines_give_the_same_report(buyer: str, capsys: pytest.CaptureFix
         main(["backtest", buyer, "--games", "3", "--seed", "7", "--engine", engine, "--json"])
         data = json.loads(capsys.readouterr().out)
         assert data["played"]["engine"] == engine
-        pnl.append((data["pnl"], data["best_game"], data["fills"]))
+        pnl.append((data["pnl"], data["best_game"], data["fills"], data["digest"]))
 
     assert pnl[0] == pnl[1]
 
@@ -219,3 +220,39 @@ def test_ctrl_c_prints_what_was_played(tmp_path: Path) -> None:
     assert data["ended"] == "SIGINT"
     assert data["games"] >= 3
     assert data["not_played"] == 1_000_000 - data["games"]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["backtest", "watch"], "Digest "),
+        (["compare", "watch", "take-profit"], "Answer "),
+        (["sweep", "take-profit", "--range", "target=1.1,2", "--jobs", "1"], "Best set "),
+    ],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_result_is_printed_also_where_its_page_cannot_be_written(
+    command: list[str],
+    says: str,
+    as_json: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing else keeps it: a full disk costs the page alone."""
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "r.html"
+
+    def failing(op: files.Op) -> None:
+        if op.target == page:
+            raise OSError(28, "No space left on device")
+
+    asked = [*command, "--games", "2", "--seed", "7", "--report", str(page)]
+    with files.observing(failing):
+        code = main([*asked, "--json"] if as_json else asked)
+    out, err = capsys.readouterr()
+
+    assert code == 3
+    assert "No space left on device" in err
+    assert json.loads(out)["seed"] == 7 if as_json else says in out
+    assert "Page" not in out

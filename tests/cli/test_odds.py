@@ -180,3 +180,21 @@ def test_the_certificate_is_printed_and_given_alone() -> None:
     assert found["to_limit"] == str(Fraction("0.99954263146875"))
     assert found["above_limit"] == str(Fraction("0.999453125"))
     assert "certificate was given with other names: give it alone" in str(together.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["certifcate"], "no group of odds is named 'certifcate': did you mean certificate?"),
+        (
+            ["xyzzy"],
+            "certificate, edge, exits, hold, leverage, peak, promotions, rounds, rug, short",
+        ),
+        (["certificate", "--stake", "3"], "--stake was given with certificate"),
+        (["certificate", "--simulate", "5"], "--simulate was given with certificate"),
+        (["promotions", "--ticks", "5"], "--ticks was given with promotions"),
+    ],
+)
+def test_what_is_given_in_vain_is_refused(given: list[str], message: str) -> None:
+    """Every name is known, and no option is ignored."""
+    assert message in str(run(*given).exception)

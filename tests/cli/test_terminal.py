@@ -57,6 +57,34 @@ def test_a_width_that_no_terminal_has_is_replaced(
     assert shown.count("many") == 18
 
 
+def test_a_table_wider_than_the_terminal_is_printed_row_by_row(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than the terminal, and each figure has the name of its column."""
+    columns = ("variant", "SOL per game", "95 % interval", "difference", "p")
+    rows = [
+        ("target=1.2", "-0.000277805", "-0.000393074 to -0.000163129", "baseline", ""),
+        ("target=2", "-0.000259179", "-0.000365340 to -0.000153606", "+0.000018626", "0.7598"),
+    ]
+    monkeypatch.setenv("COLUMNS", "60")
+    with redirect_stdout(terminal):
+        print_table(columns, rows)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+
+    assert max(map(len, shown)) <= 60
+    assert shown[:2] == ["target=1.2", "  SOL per game   -0.000277805"]
+    assert shown[4:7] == [
+        "target=2",
+        "  SOL per game   -0.000259179",
+        "  95 % interval  " + rows[1][2],
+    ]
+    assert shown[-1] == "  p              0.7598"
+    monkeypatch.setenv("COLUMNS", "100")
+    with redirect_stdout(terminal):
+        print_table(columns, rows)
+    assert "variant     SOL per game" in terminal.getvalue()
+
+
 @pytest.mark.parametrize(
     ("columns", "kind"), [("1", "PlainLines"), ("47", "PlainLines"), ("48", "LiveTable")]
 )

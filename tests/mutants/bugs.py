@@ -72,6 +72,8 @@ GIVEN_PARITY = "tests/backtest/test_given_parity.py"
 SWEEP_GIVEN = "tests/backtest/test_sweep_given.py"
 TICKS = "tests/engine/test_ticks.py"
 STATE = "tests/game/test_state.py"
+SAMPLED = "tests/backtest/test_sampled.py"
+BLOCKS = "tests/backtest/test_blocks.py"
 
 
 @frozen
@@ -1730,6 +1732,55 @@ _TICKS = [
     ),
 ]
 
+_SAMPLED_GAMES = [
+    *_bugs(
+        "exchange/exchange.py",
+        (SAMPLED,),
+        ("next-sampled-game", "self._sampled.game(number - 1)", "self._sampled.game(number)"),
+    ),
+    *_bugs(
+        "exchange/identities.py",
+        (SAMPLED,),
+        (
+            "sampled-game-with-a-seed",
+            'return "", self._dated_id("sampled-game-id"',
+            'return self.server_seed(number), self._dated_id("game-id"',
+        ),
+    ),
+    *_bugs(
+        "kernel/sampled.py",
+        (SAMPLED,),
+        ("sampled-chunk-kept-too-long", "if number - at != self._first:", "if self._first < 0:"),
+    ),
+    *_bugs(
+        "backtest/sweep/config.py",
+        (SAMPLED,),
+        ("sampled-chunk-as-exact", '("games", "source",', '("sampled", "games", "source",'),
+    ),
+]
+
+_STOPPED_BACKTESTS = [
+    *_bugs(
+        "backtest/play.py",
+        (BLOCKS,),
+        (
+            "variants-one-after-the-other",
+            "for turn in turns for at, block in enumerate(turn) if block is not None",
+            "for at, one in enumerate(configs) for block in one.blocks()",
+        ),
+    ),
+    *_bugs(
+        "backtest/blocks.py",
+        (BLOCKS,),
+        ("ctrl-c-ends-processes", "signal.SIG_BLOCK, {signal.SIGINT}", "signal.SIG_BLOCK, ()"),
+    ),
+    *_bugs(
+        "cli/report.py",
+        ("tests/cli/test_backtest.py",),
+        ("unwritten-page-unsaid", "failed, page = error, None", "page = None"),
+    ),
+]
+
 BUGS = (
     *_EXITS,
     *_LIVE,
@@ -1753,4 +1804,6 @@ BUGS = (
     *_USUAL_ORDERS,
     *_GIVEN_GAMES,
     *_TICKS,
+    *_SAMPLED_GAMES,
+    *_STOPPED_BACKTESTS,
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from ctypes import c_bool, c_int64
+from multiprocessing.resource_tracker import ensure_running
 from multiprocessing.sharedctypes import RawArray, RawValue
 from typing import Any, Final
 
@@ -70,7 +72,8 @@ def _beside(
         jobs, multiprocessing.get_context("spawn"), _begin, (counts, ending, specs)
     )
     try:
-        waiting = [pool.submit(_play, number, block) for number, block in enumerate(blocks)]
+        with _out_of_reach():
+            waiting = [pool.submit(_play, number, block) for number, block in enumerate(blocks)]
         for playing in waiting:
             while not playing.done():
                 wait([playing], timeout=_LOOK_S)
@@ -89,8 +92,19 @@ def _beside(
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, not even while they import: they inherit the mask."""
+    ensure_running()  # starting the tracker of resources would end the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(counts: Any, ending: Any, specs: Sequence[str]) -> None:
-    """Prepare a process: signals are the first process's business.
+    """Prepare a process: Ctrl-C is the first process's business, also for what a strategy starts.
 
     Strategies are loaded from their files: one whose file has the name of another module is not found by it.
     """

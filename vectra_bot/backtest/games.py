@@ -54,8 +54,9 @@ class Played:
         engine: ``fast`` or ``event``; ``mixed`` if some blocks needed the other one.
         why: why blocks were played by the event engine although the fast one was asked for, with the number
             of their games.
-        kernel: whether the compiled law replayed the games.
+        kernel: whether the compiled law computed the games.
         version: version of the law.
+        sampled: whether the games were drawn from the law by a free generator: they have no server seed.
         blocks: independent blocks, each with a fresh strategy and account.
         jobs: processes that shared the work.
     """
@@ -64,6 +65,7 @@ class Played:
     why: dict[str, int] = field(factory=dict)
     kernel: bool = False
     version: str = ""
+    sampled: bool = False
     blocks: int = 1
     jobs: int = 1
 
@@ -163,7 +165,19 @@ class Games:
     def _ids(self, numbers: range) -> list[str]:
         ids = Identities(self.seed)
         config = ExchangeConfig(seed=self.seed, start_ns=self.start_ns)
-        return [ids.game_id(number, config.announced_ns(number)) for number in numbers]
+        sampled = self.played.sampled
+        return [
+            ids.secret(number, config.announced_ns(number), sampled=sampled)[1]
+            for number in numbers
+        ]
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Return what was staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``."""
+        from vectra_bot.report.session import sidebet
+
+        rounds = any(bet != sidebet(bet.stake) for bet in self.placed)
+        return tuple(sorted(self.unknown)) + ("side games",) * rounds
 
     def deny(self, row: int, reason: str) -> None:
         """Count a request in game *row* that was denied for *reason*, by the code it begins with."""

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any, Final, Literal
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from vectra_bot.actions.limits import MAX_SOL, Limits
 from vectra_bot.backtest.games import Games, Played
@@ -79,6 +80,8 @@ class PlayConfig:
         engine: ``fast``, or ``event`` for the engine on the embedded exchange.
         block: games of a block.
         given: games to play instead of those of the seed; as many as *games*.
+        sampled: whether the seed's games are drawn from the law by a free generator, not computed from
+            server seeds.
     """
 
     source: StrategySource
@@ -93,6 +96,7 @@ class PlayConfig:
     engine: EngineName = "fast"
     block: int = BLOCK_GAMES
     given: tuple[GivenGame, ...] = field(default=(), repr=False)
+    sampled: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name, low, high in (
@@ -109,6 +113,10 @@ class PlayConfig:
                 )
         if self.engine not in ("fast", "event"):
             raise ConfigError(f"option engine was {safe_repr(self.engine)}: give fast or event")
+        if type(self.sampled) is not bool:
+            raise ConfigError(f"option sampled was {safe_repr(self.sampled)}: give True or False")
+        if self.sampled and self.given:
+            raise ConfigError("option sampled was True with given games: give one of them")
 
     @property
     def session_id(self) -> str:
@@ -128,7 +136,8 @@ class PlayConfig:
             start_ns=START_NS,
             first_game=0 if self.given else self.first,
         )
-        return evolve(config, notices=False, made_games=tuple(one.game for one in self.given))
+        made = tuple(one.game for one in self.given)
+        return evolve(config, notices=False, made_games=made, sampled=self.sampled)
 
     def blocks(self) -> Iterator[PlayConfig]:
         """Yield the config of each block."""
@@ -152,6 +161,7 @@ def play(
     cash: Decimal = BACKTEST_CASH,
     limits: Limits = BACKTEST_LIMITS,
     block: int = BLOCK_GAMES,
+    sampled: bool = False,
     jobs: int = 1,
     progress: Progress = no_progress,
 ) -> Games:
@@ -171,6 +181,7 @@ def play(
         cash: SOL at the start of each block.
         limits: what the strategy may do.
         block: games after which a new strategy and account begin.
+        sampled: draw the seed's games from the law by a free generator; they have no server seed.
         jobs: processes that play blocks at the same time; the result does not depend on it.
         progress: called with the games played and all of them, after each block at least.
 
@@ -183,7 +194,7 @@ def play(
     options = exchange or ExchangeOptions()
     config = PlayConfig(
         source=source, settings=dict(settings or {}), games=games, seed=seed, first=first,
-        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block,
+        latency_ms=latency_ms, cash=cash, limits=limits, engine=engine, block=block, sampled=sampled,
         exchange=options if crowd is None else evolve(options, crowd=crowd),
     )  # fmt: skip
     return play_config(config, progress, jobs=jobs)
@@ -216,7 +227,7 @@ def play_all(
     stop: StopFlag | None = None,
     names: Sequence[str] = (),
 ) -> list[Games]:
-    """Play several backtests, one after the other, and return the table of each; see :func:`play_config`.
+    """Play several backtests, a block of each in turn, and return the table of each; see :func:`play_config`.
 
     With *names*, an error says which of them it was.
     """
@@ -224,46 +235,66 @@ def play_all(
 
     for config in configs:
         require_callback(config.source.cls)
-    blocks = [block for config in configs for block in config.blocks()]
+    # In turn, so that what is played of all of them, where a stop comes, is as much of each.
+    turns = zip_longest(*(config.blocks() for config in configs))
+    order = [(at, block) for turn in turns for at, block in enumerate(turn) if block is not None]
     # A class of the main module, such as a notebook's, is not known to other processes.
     alone = any(config.source.cls.__module__ == "__main__" for config in configs)
-    jobs = 1 if alone else min(jobs, len(blocks))
-    found: list[Games] = []
-    with closing(play_blocks(blocks, jobs, progress, stop or StopFlag())) as tables:
+    jobs = 1 if alone else min(jobs, len(order))
+    found = [_Joined(config) for config in configs]
+    blocks, stopping, owners = [block for _, block in order], stop or StopFlag(), iter(order)
+    with closing(play_blocks(blocks, jobs, progress, stopping)) as tables:
+        at, _ = next(owners)
         try:
-            found.extend(_joined(config, tables, jobs) for config in configs)
+            for table in tables:
+                found[at].add(table)
+                at, _ = next(owners, (at, None))
         except StrategyError as error:
             if not names:
                 raise
-            raise StrategyError(f"variant {names[len(found)]}: {error}") from error
-    return found
+            raise StrategyError(f"variant {names[at]}: {error}") from error
+    return [one.whole(jobs) for one in found]
 
 
-def _joined(config: PlayConfig, tables: Iterator[Games], jobs: int) -> Games:
-    """Return the table of *config*, whose blocks come next in *tables*."""
-    found = Games.empty(config.games, seed=config.seed, first=config.first)
-    found.ids = tuple(one.game_id for one in config.given)
-    engines: set[str] = set()
-    why: Counter[str] = Counter()
-    done = played = 0
-    while done < config.games and (table := next(tables, None)) is not None:
-        found.put(table)
-        engines.add(table.played.engine)
-        why.update(table.played.why)
-        done += len(table)
-        played += 1
-        if done < config.games and len(table) < config.block:
-            tables = iter(())  # it was ended there
-    found = found.head(done)
-    found.played = Played(
-        engine="mixed" if len(engines) > 1 else "".join(engines) or config.engine,
-        why=dict(why),
-        kernel=loaded() is not None,
-        version=rules.LAW_VERSION,
-        blocks=played,
-        jobs=jobs,
-    )
-    return found
+@define
+class _Joined:
+    """The table of a backtest whose blocks are added in order, up to the first that was ended early."""
+
+    config: PlayConfig
+    games: Games = field(init=False)
+    done: int = 0
+    blocks: int = 0
+    engines: set[str] = field(factory=set)
+    why: Counter[str] = field(factory=Counter)
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self.games = Games.empty(config.games, seed=config.seed, first=config.first)
+        self.games.ids = tuple(one.game_id for one in config.given)
+
+    def add(self, table: Games) -> None:
+        """Add the next block; one after a gap, which another process played meanwhile, is not counted."""
+        if table.first != self.config.first + self.done:
+            return
+        self.games.put(table)
+        self.done += len(table)
+        self.blocks += 1
+        self.engines.add(table.played.engine)
+        self.why.update(table.played.why)
+
+    def whole(self, jobs: int) -> Games:
+        """Return the table of the games that were played, by *jobs* processes."""
+        found, config = self.games.head(self.done), self.config
+        found.played = Played(
+            engine="mixed" if len(self.engines) > 1 else "".join(self.engines) or config.engine,
+            why=dict(self.why),
+            kernel=loaded() is not None,
+            version=rules.LAW_VERSION,
+            sampled=config.sampled,
+            blocks=self.blocks,
+            jobs=jobs,
+        )
+        return found
 
 
 def play_block(config: PlayConfig, watch: Watch = never) -> Games:

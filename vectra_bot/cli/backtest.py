@@ -19,10 +19,9 @@ from vectra_bot.cli.options import (
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
-from vectra_bot.cli.report import page_path, report_option, write_page
+from vectra_bot.cli.report import beside_page, page_pairs, page_path, report_option
 from vectra_bot.cli.speed import GameSpeed
 from vectra_bot.cli.stopping import Stopper
-from vectra_bot.report.text import Copyable
 
 _MANY_GAMES = 5000
 """From here on several processes save more time than it takes to start them."""
@@ -61,15 +60,15 @@ def backtest(
         GameSpeed(f"backtest of {strategy}", shown=not as_json) as speed,
     ):
         report = run_backtest(strategy, settings, chosen, speed)
-    write_page(report, path)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        from vectra_bot.backtest.results.text import backtest_pairs
-        from vectra_bot.cli.tables import print_pairs
+    with beside_page(report, path) as written:
+        if as_json:
+            print_json(report.to_json())
+        else:
+            from vectra_bot.backtest.results.text import backtest_pairs
+            from vectra_bot.cli.tables import print_pairs
 
-        rows = [*backtest_pairs(report), ("Speed", speed.text())]
-        print_pairs(rows if path is None else [*rows, ("Page", Copyable(path))], title="Backtest")
+            rows = [*backtest_pairs(report), ("Speed", speed.text()), *page_pairs(written)]
+            print_pairs(rows, title="Backtest")
     return stopper.exit_code
 
 

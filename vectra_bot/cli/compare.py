@@ -13,10 +13,9 @@ from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.backtest import backtest_options
 from vectra_bot.cli.options import GroupedCommand, declared_options, written_pairs
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
-from vectra_bot.cli.report import page_path, report_option, write_page
+from vectra_bot.cli.report import beside_page, page_pairs, page_path, report_option
 from vectra_bot.cli.speed import GameSpeed
 from vectra_bot.cli.stopping import Stopper
-from vectra_bot.report.text import Copyable
 
 _EPILOG = """\b
 Examples:
@@ -63,15 +62,15 @@ def compare(
         GameSpeed(f"{len(variants)} variants", shown=not as_json) as speed,
     ):
         found = run_comparison(variants, chosen, speed)
-    write_page(found, path)
-    if as_json:
-        print_json(found.to_json())
-        return stopper.exit_code
-    from vectra_bot.backtest.results.comparison_text import COLUMNS, about_pairs, table_row
-    from vectra_bot.cli.tables import print_pairs, print_table
+    with beside_page(found, path) as written:
+        if as_json:
+            print_json(found.to_json())
+        else:
+            from vectra_bot.backtest.results.comparison_text import COLUMNS, about_pairs, table_rows
+            from vectra_bot.cli.tables import print_pairs, print_table
 
-    print_table(COLUMNS, [table_row(variant) for variant in found.variants])
-    click.echo()
-    rows = [*about_pairs(found), ("Speed", speed.text())]
-    print_pairs(rows if path is None else [*rows, ("Page", Copyable(path))], title="Comparison")
+            print_table(COLUMNS, table_rows(found))
+            click.echo()
+            rows = [*about_pairs(found), ("Speed", speed.text()), *page_pairs(written)]
+            print_pairs(rows, title="Comparison")
     return stopper.exit_code

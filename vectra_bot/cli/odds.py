@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import Number, Whole
@@ -44,6 +45,13 @@ _TITLES = {
     "short": "Short (unverified payoff: the textbook one)",
     "rounds": "Side games (unverified odds)",
 }
+
+
+_NAMES = (*_TITLES, _PROMOTIONS, _CERTIFICATE)
+
+_OF_FIGURES = (
+    "ticks", "price", "low", "stake", "target", "stop_loss", "max_ticks", "tick", "simulate", "seed",
+)  # fmt: skip
 
 
 @click.command("odds", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
@@ -98,11 +106,14 @@ def odds(
     # The matrices are small: threads would only wait for each other. No effect if numpy is already loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from vectra_bot.analysis.odds import report as odds_report
-    from vectra_bot.errors import CheckFailed, UsageError
+    from vectra_bot.errors import CheckFailed, UnknownNameError, UsageError
 
+    for name in what:
+        if name not in _NAMES:
+            raise UnknownNameError("group of odds", name, _NAMES)
     for alone in (_PROMOTIONS, _CERTIFICATE):
-        if alone in what and len(what) > 1:
-            raise UsageError(f"{alone} was given with other names: give it alone")
+        if alone in what:
+            _check_alone(alone, what)
     if _PROMOTIONS in what:
         _promotions(store, as_json=as_json)
         return
@@ -124,6 +135,21 @@ def odds(
             f"{first.figure.group}, {first.figure.name}: {first.figure.value:.8g} computed, "
             f"{first.monte_carlo:.8g} simulated; try another --seed, and report it if it persists"
         )
+
+
+def _check_alone(name: str, what: tuple[str, ...]) -> None:
+    """Refuse other names beside *name*, and options for the figures, which it has none of."""
+    from vectra_bot.errors import UsageError
+
+    if len(what) > 1:
+        raise UsageError(f"{name} was given with other names: give it alone")
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name in _OF_FIGURES:
+            raise UsageError(
+                f"{option.opts[0]} was given with {name}: it is for other figures only"
+            )
 
 
 def _promotions(store: str | None, *, as_json: bool) -> None:

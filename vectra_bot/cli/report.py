@@ -14,7 +14,7 @@ from vectra_bot.cli.tables import print_pairs
 from vectra_bot.errors import InputError, StoreError, StrategyError, UsageError
 from vectra_bot.fsio import files
 from vectra_bot.report.results import Report
-from vectra_bot.report.text import Copyable, pairs
+from vectra_bot.report.text import Copyable, Pairs, pairs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,10 +30,12 @@ report_option: Callable[[F], F] = click.option(
 
 def print_report(report: Report, page: Path | None = None) -> None:
     """Print *report*, and where its *page* is."""
-    rows = pairs(report)
-    if page is not None:
-        rows.append(("Page", Copyable(page)))
-    print_pairs(rows, title="Report")
+    print_pairs([*pairs(report), *page_pairs(page)], title="Report")
+
+
+def page_pairs(page: Path | None) -> Pairs:
+    """Return the row that says where the page is, if there is one."""
+    return [] if page is None else [("Page", Copyable(page))]
 
 
 def page_path(given: str | None) -> Path | None:
@@ -78,6 +80,23 @@ def write_page(report: HtmlResult, page: Path | None) -> None:
         raise InputError(
             f"--report was {str(page)!r}, which cannot be written ({error}): everything else is done"
         ) from error
+
+
+@contextmanager
+def beside_page(report: HtmlResult, page: Path | None) -> Iterator[Path | None]:
+    """Write the page of *report*, and yield where it is: the block prints the result, kept nowhere else.
+
+    Raises:
+        InputError: the page cannot be written; None was yielded, and the result is printed.
+    """
+    failed: InputError | None = None
+    try:
+        write_page(report, page)
+    except InputError as error:
+        failed, page = error, None
+    yield page
+    if failed is not None:
+        raise failed
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.options import GroupedCommand, declared_options, given_options, pairs
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
-from vectra_bot.cli.report import page_path, report_option, write_page
+from vectra_bot.cli.report import beside_page, page_pairs, page_path, report_option
 from vectra_bot.cli.speed import GameSpeed
 from vectra_bot.cli.stopping import Stopper
 
@@ -66,11 +66,11 @@ def sweep(strategy: str, page: str | None, top: int, as_json: bool, **options: A
         GameSpeed("sweep", shown=not as_json) as speed,
     ):
         report = run_sweep(config, partial(_show, speed), stopper.caught)
-    write_page(report, path)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print(report, top, path)
+    with beside_page(report, path) as written:
+        if as_json:
+            print_json(report.to_json())
+        else:
+            _print(report, top, written)
     return stopper.exit_code
 
 
@@ -96,7 +96,6 @@ def _print(report: SweepReport, top: int, path: Path | None) -> None:
     from vectra_bot.backtest.sweep.text import heat_lines, p_text, sweep_pairs
     from vectra_bot.cli.tables import print_pairs, print_table
     from vectra_bot.report.parts import signed
-    from vectra_bot.report.text import Copyable
 
     if report.variants:
         print_table(
@@ -122,7 +121,4 @@ def _print(report: SweepReport, top: int, path: Path | None) -> None:
         heat = report.heat
         click.echo(f"\nProfit per game, SOL, by {'' if heat is None else heat.across}:")
         click.echo("\n".join(heat_lines(report)) + "\n")
-    rows = sweep_pairs(report)
-    if path is not None:
-        rows.append(("Page", Copyable(path)))
-    print_pairs(rows, title="Sweep")
+    print_pairs([*sweep_pairs(report), *page_pairs(path)], title="Sweep")

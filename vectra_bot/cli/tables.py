@@ -54,7 +54,10 @@ class Console(rich.console.Console):
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table of plain cells; the widest columns are wrapped at spaces until it fits."""
+    """Print a table of plain cells; the widest columns are wrapped at spaces until it fits.
+
+    One that cannot fit on a terminal is printed row by row, a line for each cell.
+    """
     console = Console()
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(1, *map(len, column)) for column in zip(columns, *cells, strict=True)]
@@ -65,12 +68,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     while sum(widths) + len(_GAP) * (len(widths) - 1) > console.width and widths != least:
         widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i], widths[i]))
         widths[widest] -= 1
+    if sum(widths) + len(_GAP) * (len(widths) - 1) > console.width and console.file.isatty():
+        _print_blocks(console, columns, cells)
+        return
     for number, row in enumerate([list(columns), *cells]):
         parts = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
         for height in range(max(map(len, parts))):
             shown = [part[height] if height < len(part) else "" for part in parts]
             padded = (text.ljust(width) for text, width in zip(shown, widths, strict=True))
             console.line(Text(_GAP.join(padded).rstrip(), "" if number else "bold"))
+
+
+def _print_blocks(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print each row as its first cell, and below it the others that are not empty, with their column."""
+    left = max(map(len, columns[1:]), default=0)
+    room = max(console.width - left - 2 * len(_GAP), _NARROWEST)
+    for row in rows:
+        console.line(Text(row[0], "bold"))
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            for number, part in enumerate(_wrapped(cell, room) if cell else ()):
+                shown = "" if number else name
+                console.line(Text(f"{_GAP}{shown.ljust(left)}{_GAP}{part}"))
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]], title: str) -> None:

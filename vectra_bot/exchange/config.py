@@ -285,6 +285,7 @@ class ExchangeConfig(ExchangeOptions):
         notices: whether chat and other events outside the game are sent.
         past_records: seeds and ids of games before the *past_games*, oldest first: the records cover them.
         made_games: games to play first, in place of those that the seed decides: for tests.
+        sampled: whether games are drawn from the law by a free generator, not computed from server seeds.
     """
 
     seed: int | str = 1
@@ -305,6 +306,7 @@ class ExchangeConfig(ExchangeOptions):
     jitter: bool = True
     notices: bool = True
     past_records: tuple[tuple[str, str], ...] = ()
+    sampled: bool = False
     made_games: tuple[FairGame, ...] = option(
         (),
         take=_made_games,

@@ -131,6 +131,7 @@ class Exchange:
         )
         self._stream = TradeStream(market, ids, outlet, self._price_at)
         self._game: FairGame
+        self._sampled = ids.sampled_games() if config.sampled else None
         self._last_bettors: tuple[VenueAccount, ...] = ()
         self._seed = ""
         self._number, self._deals_shown = config.first_game, 0
@@ -243,26 +244,24 @@ class Exchange:
 
     def _play_past(self) -> None:
         """Play games from before the start to fill history and averages."""
-        config, first = self.config, self.config.first_game
+        config, first, ids = self.config, self.config.first_game, self._identities
         oldest = first - config.past_games - len(config.past_records)
         for number, (seed, game_id) in enumerate(config.past_records, oldest):
             game = play_game(seed, game_id)
             ended_ms = config.announced_ns(number) // NS_PER_MS
             self._history.remember(Finished.of(game_id, seed, game, ended_ms))
         for number in range(first - config.past_games, first):
-            seed, game_id = self._secret(number)
+            seed, game_id = ids.secret(number, config.announced_ns(number))
             game = play_game(seed, game_id)
             ended_ms = config.announced_ns(number) // NS_PER_MS
             self._history.finish(Finished.of(game_id, seed, game, ended_ms), [])
 
-    def _secret(self, number: int) -> tuple[str, str]:
-        """Return the seed and the id of game *number*, which depend on nothing else."""
-        ids, at_ns = self._identities, self.config.announced_ns(number)
-        return ids.server_seed(number), ids.game_id(number, at_ns)
-
     def _prepare_game(self) -> None:
         """Commit to the next game and reset everything to price 1, timer 15000."""
-        committed, game_id = self._secret(self._number)
+        config, number = self.config, self._number
+        committed, game_id = self._identities.secret(
+            number, config.announced_ns(number), sampled=config.sampled
+        )
         self._number += 1
         self._last_bettors = self._market.bettors()
         self._seed, self._game = self._staging(self._number, committed, game_id)
@@ -278,11 +277,13 @@ class Exchange:
         self._broadcast.connected = self._connected()
 
     def _as_configured(self, number: int, seed: str, game_id: str) -> tuple[str, FairGame]:
-        """Return the config's own game of this number, if it has one, else the committed one."""
+        """Return the config's own game of this number if it has one, else that of the seed."""
         made = self.config.made_games
-        return (
-            (seed, made[number - 1]) if number <= len(made) else as_committed(number, seed, game_id)
-        )
+        if number <= len(made):
+            return seed, made[number - 1]
+        if self._sampled is not None:
+            return seed, self._sampled.game(number - 1)
+        return as_committed(number, seed, game_id)
 
     def _plan_countdown(self) -> None:
         """Schedule the countdown frames; the first comes right after the new-game frame."""

@@ -6,6 +6,10 @@ import hashlib
 from datetime import date
 from functools import lru_cache
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vectra_bot.kernel.sampled import SampledGames
 
 _SYLLABLES = (
     "ba", "be", "bo", "da", "de", "do", "fi", "ga", "go", "ha", "jo", "ka", "ki", "ko", "la", "le",
@@ -42,12 +46,27 @@ class Identities:
         """Return the secret seed of the *number*-th game: 64 hex digits (protocol 4.1)."""
         return self.derive("server-seed", number)
 
+    def secret(self, number: int, at_ns: int, *, sampled: bool = False) -> tuple[str, str]:
+        """Return seed and id of the *number*-th game; a *sampled* one has no seed and no other game's id."""
+        if sampled:
+            return "", self._dated_id("sampled-game-id", number, at_ns)
+        return self.server_seed(number), self.game_id(number, at_ns)
+
+    def sampled_games(self) -> SampledGames:
+        """Return the games that are drawn from the law where none is computed from a server seed."""
+        from vectra_bot.kernel.sampled import SampledGames  # imports numpy, which little else needs
+
+        return SampledGames(int(self.derive("sampled-games", 0)[:16], 16))
+
     def game_id(self, number: int, at_ns: int) -> str:
         """Return ``YYYYMMDD-`` and 16 hex digits, with the UTC date of *at_ns*."""
-        return f"{_day(at_ns // _NS_PER_DAY)}-{self.derive('game-id', number)[:16]}"
+        return self._dated_id("game-id", number, at_ns)
 
     def round_id(self, kind: str, number: int, at_ns: int) -> str:
         """Return the id of a side game's round, in the shape of a game's (protocol 11)."""
+        return self._dated_id(kind, number, at_ns)
+
+    def _dated_id(self, kind: str, number: int, at_ns: int) -> str:
         return f"{_day(at_ns // _NS_PER_DAY)}-{self.derive(kind, number)[:16]}"
 
     def issue(self) -> str:

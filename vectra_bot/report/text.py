@@ -203,11 +203,13 @@ def _expected(report: Report) -> str:
     return text
 
 
-def luck_text(luck: float | None, method: str | None, error: float | None) -> str:
-    """Return what a report's luck means."""
+def luck_text(
+    luck: float | None, method: str | None, error: float | None, *, of: str = "sessions"
+) -> str:
+    """Return what a report's luck means, as a share *of* such runs."""
     if luck == 1:
         return "nothing that luck alone would not do"
-    text = f"{shown_share(luck or 0.0)} of sessions do at least as well by luck alone"
+    text = f"{shown_share(luck or 0.0)} of {of} do at least as well by luck alone"
     if method == LuckMethod.BOUND:
         return f"at most {text}"
     if error:

@@ -74,12 +74,12 @@ class StopFlag:
         return self._due_ns is not None and WallClock().monotonic_ns() >= self._due_ns
 
     @contextmanager
-    def obeyed(self, session: str) -> Iterator[None]:
-        """Mark the flag as obeyed during the block; *session* names what is running."""
+    def obeyed(self, session: str, *, stored: bool = True) -> Iterator[None]:
+        """Mark the flag as obeyed during the block; *session* names what runs, *stored* or in memory."""
         self.running = True
+        finish = "the next session in its store, or `vectra-bot store recover`, finishes it"
         self.unfinished = (
-            f"{session} is not finished: the next session in its store, or "
-            "`vectra-bot store recover`, finishes it"
+            f"{session} is not finished: {finish if stored else 'nothing of it is kept'}"
         )
         try:
             yield

@@ -60,7 +60,7 @@ def run_backtest(
     """Play a backtest and return its report."""
     given, unplayable = asked_games(options.source, options.games)
     config = seeded(options).played(resolve_strategy(strategy), settings, given)
-    with options.stop.obeyed("the backtest"):
+    with options.stop.obeyed("the backtest", stored=False):
         table = play_config(config, progress, jobs=options.jobs or 1, stop=options.stop)
     ended = options.stop.reason or PLAYED
     return backtest_report(config, table, ended=ended, unplayable=unplayable)
@@ -117,7 +117,7 @@ def run_comparison(
     sources = {strategy: resolve_strategy(strategy) for _, strategy, _ in variants}
     configs = [options.played(sources[strategy], values, given) for _, strategy, values in variants]
     names = [name for name, _, _ in variants]
-    with options.stop.obeyed("the comparison"):
+    with options.stop.obeyed("the comparison", stored=False):
         tables = play_all(configs, progress, jobs=options.jobs or 1, stop=options.stop, names=names)
     played = zip(configs, tables, strict=True)
     return comparison(

@@ -11,15 +11,23 @@ from attrs import frozen
 
 from vectra_bot.actions.limits import Limits
 from vectra_bot.backtest.play import BACKTEST_CASH, BACKTEST_LIMITS, GivenGame, PlayConfig
+from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.exchange.config import MAX_FIRST_GAME
 from vectra_bot.loading import StrategySource
-from vectra_bot.params import configure, declared, like, option
+from vectra_bot.params import Refused, configure, convert, declared, like, option
 from vectra_bot.session.config import SessionConfig, StopFlag
 from vectra_bot.session.header import new_seed
 from vectra_bot.venues.embedded import EmbeddedOptions
 
 DEFAULT_GAMES: Final = 1000
+
+
+def _source(value: Any) -> str | None:
+    text: str | None = None if value is None else convert(value, str, text=False)
+    if text is not None and not text.strip():  # a variable of a shell that is not set
+        raise Refused
+    return text
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -29,6 +37,8 @@ class BacktestOptions(ExchangeOptions):
     Attributes:
         games: games to play; None for 1000, or all of *source*.
         seed: seed of the exchange; random if None.
+        sampled: draw the games of the seed from the price law by a free generator in place of computing each
+            from a server seed: the distribution is the same. Not with *source*.
         cash: SOL at the start of each block of games.
         latency_ms: one way to the exchange, milliseconds.
         engine: ``fast``, or ``event`` for the engine on the embedded exchange: the result is the same.
@@ -44,9 +54,19 @@ class BacktestOptions(ExchangeOptions):
         None, low=1, high=MAX_FIRST_GAME, shown="1000, or all of --from", help="Play N games."
     )
     source: str | None = option(
-        None, flag="--from", metavar="FILE|STORE", help="Play the games of a file or a store."
+        None,
+        take=_source,
+        read=str,
+        words="a file of games, a recording, or the folder of a store",
+        flag="--from",
+        metavar="FILE|STORE",
+        help="Play the games of a file or a store.",
     )
     seed: int | None = like(EmbeddedOptions, "seed")
+    sampled: bool = option(
+        False,
+        help="Draw games from the law by a free generator: faster, without server seeds to verify.",
+    )
     cash: Decimal = like(EmbeddedOptions, "cash", default=BACKTEST_CASH)
     engine: Literal["fast", "event"] = option(
         "fast",
@@ -66,6 +86,10 @@ class BacktestOptions(ExchangeOptions):
     )
     limits: Limits = like(SessionConfig, "limits", default=BACKTEST_LIMITS)
     stop: StopFlag = like(SessionConfig, "stop")
+
+    def __attrs_post_init__(self) -> None:
+        if self.sampled and self.source is not None:
+            raise UsageError("--sampled was given with --from: give one of them")
 
     def played(
         self,
@@ -92,6 +116,7 @@ class BacktestOptions(ExchangeOptions):
             limits=self.limits,
             exchange=ExchangeOptions(**shared),
             engine=self.engine,
+            sampled=self.sampled,
         )
 
 

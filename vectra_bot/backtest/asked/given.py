@@ -22,7 +22,7 @@ from vectra_bot.backtest.play import GivenGame
 from vectra_bot.errors import InputError, WireError
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, rug_price
-from vectra_bot.journal import journal_directory, read_journal
+from vectra_bot.journal import journal_directory, list_segments, read_journal
 from vectra_bot.kernel.play import play_game
 from vectra_bot.models import Direction, Frame, GameFrame
 from vectra_bot.venues.captures import TextRow, value_of
@@ -32,6 +32,9 @@ from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.decode import decode
 
 _PLAYABLE: Final = ("seeded_games", "recorded_prices")
+_GIVE: Final = (
+    "give seeded games or recorded prices, a recording that shows seeds, or a store with journals"
+)
 
 
 @define
@@ -70,19 +73,19 @@ def given_games(source: str) -> GivenGames:
     if journals.is_dir():
         for journal in sorted(journals.iterdir()):
             _add_frames(_journal_frames(journal), found)
+    elif not path.exists():
+        raise InputError(f"--from was {source!r}, which does not exist: {_GIVE}")
+    elif path.is_dir() and not list_segments(path):
+        raise InputError(f"--from was {source!r}, a folder without a journal: {_GIVE}")
     elif not _add_rows(path, found):
         frames = (
             _journal_frames(path) if detect_recording(path) == "journal" else _capture_frames(path)
         )
         _add_frames(frames, found)
     if not found.games:
-        why = (
-            ", ".join(f"{reason}: {count}" for reason, count in found.unplayable.items()) or "none"
-        )
-        raise InputError(
-            f"--from was {source!r}, which has no game that can be played ({why}): give a file of seeded "
-            "games or recorded prices, a recording that shows seeds, or a store with journals"
-        )
+        reasons = [f"{reason}: {count}" for reason, count in found.unplayable.items()]
+        why = f"no game that can be played ({', '.join(reasons)})" if reasons else "no game"
+        raise InputError(f"--from was {source!r}, which has {why}: {_GIVE}")
     return found
 
 

@@ -20,6 +20,7 @@ class BacktestKeywords(TypedDict, total=False):
     games: int | None
     source: str | None
     seed: int | None
+    sampled: bool
     cash: Decimal | float | str
     engine: Literal["fast", "event"]
     jobs: int | None

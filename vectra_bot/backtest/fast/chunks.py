@@ -1,6 +1,6 @@
 """The games of a block, with what the law expects of holding in them.
 
-Those of a seed are replayed some hundred at a time, given ones are played as they are. Imports
+Those of a seed are replayed or drawn some hundred at a time, given ones are played as they are. Imports
 backtest.fast.orders, exchange (ids), game and kernel; numpy.
 """
 
@@ -146,18 +146,23 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
         yield _given(game, number, *(secret(config, ids, one) for one in (number, number + 1)))
     count, first = count - len(given), first + len(given)
     for at in range(first, first + count, _CHUNK_GAMES):
-        yield from _replayed(
-            config.seed, config.start_ns, at, min(at + _CHUNK_GAMES, first + count)
-        )
+        stop = min(at + _CHUNK_GAMES, first + count)
+        yield from _of_seed(config.seed, config.start_ns, at, stop, sampled=config.sampled)
 
 
 # A comparison or a sweep plays the same games again and again: 4,096 of them are kept, about 45 MB.
 @lru_cache(maxsize=8)
-def _replayed(seed: int, start_ns: int, first: int, stop: int) -> tuple[FastGameData, ...]:
-    """Return the games of a seed from number *first* up to *stop*."""
-    config, ids = ExchangeConfig(seed=seed, start_ns=start_ns), Identities(seed)
+def _of_seed(
+    seed: int, start_ns: int, first: int, stop: int, *, sampled: bool
+) -> tuple[FastGameData, ...]:
+    """Return the games of a seed from number *first* up to *stop*: replayed, or drawn from the law."""
+    config, ids = ExchangeConfig(seed=seed, start_ns=start_ns, sampled=sampled), Identities(seed)
     secrets = [secret(config, ids, number) for number in range(first, stop + 1)]
-    games = play_games(secrets[:-1], prices=True)
+    games = (
+        ids.sampled_games().batch(first, stop - first)
+        if sampled
+        else play_games(secrets[:-1], prices=True)
+    )
     chunk = Chunk(games)
     ticks, rugs = games.rug_tick.tolist(), games.rug_price.tolist()
     return tuple(
@@ -209,4 +214,4 @@ def _given(
 
 def secret(config: ExchangeConfig, ids: Identities, number: int) -> tuple[str, str]:
     """Return the server seed and the id of game *number*."""
-    return ids.server_seed(number), ids.game_id(number, config.announced_ns(number))
+    return ids.secret(number, config.announced_ns(number), sampled=config.sampled)

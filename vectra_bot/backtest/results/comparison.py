@@ -42,6 +42,7 @@ class Variant:
         mean: profit per game.
         interval: its 95 % interval by the studentized bootstrap; None where too few games differ.
         expected: expected profit of its risks per game, by the law; None if a payoff is unknown.
+        unverified: what it staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``.
         difference: ``mean`` less that of the first variant; None for the first one.
         difference_interval: its 95 % interval; None where too few games differ.
         p: probability that luck alone makes a difference this large; None for the first variant.
@@ -60,6 +61,7 @@ class Variant:
     mean: Decimal | None
     interval: Interval | None
     expected: Decimal | None
+    unverified: tuple[str, ...]
     difference: Decimal | None = None
     difference_interval: Interval | None = None
     p: float | None = None
@@ -160,6 +162,7 @@ def _variant(name: str, config: PlayConfig, table: Games) -> Variant:
         mean=to_sol(round(made / count)) if count else None,
         interval=profit_interval(table),
         expected=None if expected is None else to_sol(round(expected)),
+        unverified=table.unverified,
         played=table.played,
         curve=_curve(table.pnl),
     )

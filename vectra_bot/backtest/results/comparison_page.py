@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from vectra_bot.backtest.results.comparison_text import about_pairs, answers, chance_text
-from vectra_bot.backtest.results.text import not_played_pairs
+from vectra_bot.backtest.results.text import not_played_pairs, unverified_pairs
 from vectra_bot.report.charts import COLOURS, Axis, lines_chart, range_chart, wide_axis
 from vectra_bot.report.parts import PageParts, styled, text, whole_page
 
@@ -44,6 +44,9 @@ class _Parts(PageParts):
         )
         for _, line in not_played_pairs(found.not_played, found.ended, found.unplayable):
             yield f'<p class="error">Not played: {text(line)}</p>'
+        kinds = dict.fromkeys(kind for v in found.variants for kind in v.unverified)
+        for _, line in unverified_pairs(kinds):
+            yield f'<p class="error">Unverified: {text(line)}</p>'
         yield f"<section><h2>Answer</h2>{''.join(f'<p>{text(a)}</p>' for a in answers(found))}</section>"
         yield self.means()
         yield self.differences()

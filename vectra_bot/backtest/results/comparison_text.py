@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectra_bot.backtest.results.text import not_played_pairs, played_pairs
+from vectra_bot.backtest.results.text import not_played_pairs, played_pairs, unverified_pairs
 from vectra_bot.report.text import Pairs, signed_sol
 
 if TYPE_CHECKING:
@@ -23,14 +23,18 @@ COLUMNS = (
 """Columns of the table of variants."""
 
 
-def table_row(variant: Variant) -> tuple[str, ...]:
-    """Return the cells of a variant."""
+def table_rows(found: Comparison) -> list[tuple[str, ...]]:
+    """Return the cells of each variant."""
+    return [_row(variant, found.baseline) for variant in found.variants]
+
+
+def _row(variant: Variant, baseline: str) -> tuple[str, ...]:
     return (
         variant.name,
         str(variant.bets),
         signed_sol(variant.mean),
         interval_text(variant.interval),
-        "baseline" if variant.difference is None else signed_sol(variant.difference),
+        "baseline" if variant.name == baseline else signed_sol(variant.difference),
         "" if variant.difference is None else interval_text(variant.difference_interval),
         chance_text(variant.p),
         chance_text(variant.p_corrected),
@@ -52,15 +56,18 @@ def chance_text(p: float | None) -> str:
 def comparison_pairs(found: Comparison) -> Pairs:
     """Return names and values of *found*, a row for each variant."""
     rows: Pairs = [
-        (variant.name, f"{signed_sol(variant.mean)} SOL per game, {_against(variant)}")
+        (
+            variant.name,
+            f"{signed_sol(variant.mean)} SOL per game, {_against(variant, found.baseline)}",
+        )
         for variant in found.variants
     ]
     return [*rows, *about_pairs(found)]
 
 
-def _against(variant: Variant) -> str:
+def _against(variant: Variant, baseline: str) -> str:
     if variant.difference is None:
-        return f"baseline, {variant.bets} bets"
+        return f"{'baseline' if variant.name == baseline else 'not compared'}, {variant.bets} bets"
     return (
         f"difference {signed_sol(variant.difference)}, {interval_text(variant.difference_interval)}, "
         f"corrected p {chance_text(variant.p_corrected)}, {variant.bets} bets"
@@ -72,20 +79,26 @@ def about_pairs(found: Comparison) -> Pairs:
     rows: Pairs = [("Answer", line) for line in answers(found)]
     rows.append(("Games", f"{found.games}, the same for all variants (ended: {found.ended})"))
     rows += not_played_pairs(found.not_played, found.ended, found.unplayable)
+    rows += unverified_pairs(dict.fromkeys(kind for v in found.variants for kind in v.unverified))
     played = dict.fromkeys(pair for v in found.variants for pair in played_pairs(v.played))
     return [*rows, *played, ("Latency", f"{found.latency_ms} ms one way"), ("Seed", found.seed)]
 
 
 def answers(found: Comparison) -> list[str]:
-    """Return a sentence for each variant that differs, or one that says that none does."""
+    """Return a sentence for each variant that differs, and one for the rest."""
     from vectra_bot.backtest.results.comparison import LEVEL
 
+    if not found.games:
+        return ["nothing was compared: there is no game that all variants played"]
+    others = found.variants[1:]
+    different = [one for one in others if one.p_corrected is not None and one.p_corrected <= LEVEL]
+    unsure = [one for one in others if one not in different and one.difference_interval is None]
     lines = [
-        f"{variant.name} makes {'more' if variant.difference > 0 else 'less'} than {found.baseline} "
-        f"(corrected p {chance_text(variant.p_corrected)})"
-        for variant in found.variants
-        if variant.p_corrected is not None
-        and variant.difference is not None
-        and variant.p_corrected <= LEVEL
+        f"{one.name} makes {'more' if (one.difference or 0) > 0 else 'less'} than {found.baseline} "
+        f"(corrected p {chance_text(one.p_corrected)})"
+        for one in different
     ]
+    if unsure:
+        names = "the variants" if len(unsure) == len(others) else ", ".join(v.name for v in unsure)
+        lines.append(f"too few games differ from those of {found.baseline} to judge {names}")
     return lines or ["no variant differs from the first by more than luck alone would make"]

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from vectra_bot.backtest.results.text import not_played_pairs, played_pairs, settings_text
+from vectra_bot.backtest.results.text import (
+    not_played_pairs,
+    played_pairs,
+    settings_text,
+    unverified_pairs,
+)
 from vectra_bot.report.charts import bar_chart, curve_chart
 from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.parts import PageParts, share, signed, sol, styled, text, whole_page
@@ -43,6 +48,8 @@ class _Parts(PageParts):
         )
         for _, line in not_played_pairs(report.not_played, report.ended, report.unplayable):
             yield f'<p class="error">Not played: {text(line)}</p>'
+        for _, line in unverified_pairs(report.unverified):
+            yield f'<p class="error">Unverified: {text(line)}</p>'
         yield self.tiles()
         if len(report.curve) > 1:
             yield self.curve()

@@ -32,6 +32,8 @@ from vectra_bot.report.figures import (
 from vectra_bot.report.luck import FEW_GAMES, Luck, Risks
 from vectra_bot.report.results import plain
 
+_OF_THE_LAW: Final = ("expected", "variance")  # sums of doubles, whose order is the engine's
+
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BARS: Final = 40
 # The bars show what is between these quantiles; what is beyond is counted in the first and the last one.
@@ -111,6 +113,7 @@ class BacktestReport:
         expected: expected value, by the law, of the risks that were taken; the rest of ``pnl`` is luck.
         expected_per_game: its mean.
         expected_without: risks whose expected value is unknown.
+        unverified: what was staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``.
         band: ``expected`` less and more 1.96 standard deviations by the law, None if a payoff is unknown.
         luck: probability that luck alone gives at least the same profit, for the risks taken; None if
             nothing was at risk or an expected value is unknown.
@@ -120,7 +123,8 @@ class BacktestReport:
         exposure: ticks at which something was open, and how much SOL.
         spread: distribution of the profits.
         curve: profit game by game, with the law's band.
-        digest: SHA-256 over all columns of the table of games.
+        digest: SHA-256 over the table of games, the same by either engine; without the law's expectation and
+            variance, whose last digits depend on the order of their sums.
         table: the games.
     """
 
@@ -150,6 +154,7 @@ class BacktestReport:
     expected: Decimal
     expected_per_game: Decimal | None
     expected_without: tuple[str, ...]
+    unverified: tuple[str, ...]
     band: tuple[Decimal, Decimal] | None
     luck: float | None
     luck_method: str | None
@@ -235,6 +240,7 @@ def backtest_report(
         expected=to_sol(round(expected)),
         expected_per_game=to_sol(round(expected / count)) if count else None,
         expected_without=tuple(sorted(table.unknown)),
+        unverified=table.unverified,
         band=None if last.low is None or last.high is None else (last.low, last.high),
         best_game=_game(table, traded, largest=True),
         worst_game=_game(table, traded, largest=False),
@@ -267,9 +273,11 @@ def profit_interval(table: Games) -> tuple[Decimal, Decimal] | None:
 
 
 def digest(table: Games) -> str:
-    """Return the SHA-256 over all columns."""
+    """Return the SHA-256 over all columns but those of the law."""
     found = hashlib.sha256()
     for name in COLUMNS:
+        if name in _OF_THE_LAW:
+            continue
         found.update(np.ascontiguousarray(getattr(table, name)).tobytes())
     return found.hexdigest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from vectra_bot.report.text import (
@@ -11,7 +11,6 @@ from vectra_bot.report.text import (
     by_state,
     denied_text,
     luck_text,
-    shown_share,
     shown_sol,
     signed_sol,
 )
@@ -34,8 +33,9 @@ def backtest_pairs(report: BacktestReport) -> Pairs:
     if report.prizes:
         rows.append(("Prizes", f"{signed_sol(report.prizes)} SOL won in drawings, not in the PnL"))
     if report.luck is not None:
-        rows.append(("Luck", luck_text(report.luck, report.luck_method, report.luck_error)))
-    rows += [*_spread(report), *_risk(report)]
+        chance = (report.luck, report.luck_method, report.luck_error)
+        rows.append(("Luck", luck_text(*chance, of="backtests")))
+    rows += [*unverified_pairs(report.unverified), *_spread(report), *_risk(report)]
     if report.denials:
         rows.append(("Denied", denied_text(report.denials)))
     if report.capped:
@@ -67,8 +67,18 @@ def not_played_pairs(not_played: int, ended: str, unplayable: Mapping[str, int])
     return rows + [("Not played", f"{count}: {reason}") for reason, count in unplayable.items()]
 
 
+def unverified_pairs(unverified: Collection[str]) -> Pairs:
+    """Return the row that says what was staked on terms that no capture shows, if anything was."""
+    if not unverified:
+        return []
+    terms = "whose terms no capture shows: the profit is that of assumed payoffs and odds"
+    return [("Unverified", f"{', '.join(unverified)}, {terms}")]
+
+
 def played_pairs(played: Played) -> Pairs:
-    """Return the rows that say how games were played."""
+    """Return the rows that say how games were played, none if none was."""
+    if not played.blocks:
+        return []
     engine = {"fast": "the fast driver", "event": "the engine on the embedded exchange"}.get(
         played.engine, "the fast driver and the engine"
     )
@@ -79,6 +89,13 @@ def played_pairs(played: Played) -> Pairs:
         ("Engine", f"{games} games by the engine instead of the fast driver: {why}")
         for why, games in played.why.items()
     ]
+    if played.sampled:
+        rows.append(
+            (
+                "Sampled",
+                "games were drawn from the law by a free generator: no server seed, nothing to verify",
+            )
+        )
     if not played.kernel:
         rows.append(
             (
@@ -114,6 +131,8 @@ def _pnl(report: BacktestReport) -> str:
 
 
 def _expected(report: BacktestReport) -> str:
+    if report.expected_without and not report.expected:
+        return f"unknown: the payoff of {' and '.join(report.expected_without)} is unverified"
     per_game = report.expected_per_game
     text = f"{signed_sol(report.expected)} SOL, per game {signed_sol(per_game)}: "
     text += "expected value of the same risks"
@@ -132,7 +151,7 @@ def _spread(report: BacktestReport) -> Pairs:
     levels = ", ".join(
         f"{float(q):.0%} {signed_sol(value)}" for q, value in spread.quantiles.items()
     )
-    won = f"{spread.won} of {spread.games} games with an entry won ({shown_share(spread.win_rate)})"
+    won = f"{spread.won} of {spread.games} games with an entry won ({spread.win_rate:.1%})"
     return [("Won", won), ("Profits", f"SOL of a game with an entry, by share of them: {levels}")]
 
 

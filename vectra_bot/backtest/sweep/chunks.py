@@ -73,6 +73,7 @@ class ChunkResult:
         prizes: lamports.
         denials: actions that limits denied, by reason.
         unknown: kinds of entries whose expected profit is not known.
+        unverified: what was staked on terms that no capture shows.
         engine: which driver played, and why it was not the fast one, "" if it was.
     """
 
@@ -84,6 +85,7 @@ class ChunkResult:
     prizes: int = 0
     denials: dict[str, int] = field(factory=dict)
     unknown: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
     engine: str = ""
     why: dict[str, int] = field(factory=dict)
 
@@ -99,7 +101,8 @@ class ChunkResult:
         return hashlib.sha256(about + self._columns()).hexdigest()
 
     def _totals(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _TOTALS} | {"unknown": list(self.unknown)}
+        kinds = {name: list(getattr(self, name)) for name in _KINDS}
+        return {name: getattr(self, name) for name in _TOTALS} | kinds
 
     def _columns(self) -> bytes:
         return self.pnl.astype("<i8").tobytes() + self.expected.astype("<f8").tobytes()
@@ -123,10 +126,11 @@ class ChunkResult:
         return cls(
             pnl=np.frombuffer(columns, "<i8", key.games),
             expected=np.frombuffer(columns, "<f8", key.games, key.games * 8),
-            **(totals | {"unknown": tuple(totals["unknown"])}),
+            **(totals | {name: tuple(totals[name]) for name in _KINDS}),
         )
 
 
+_KINDS: Final = ("unknown", "unverified")
 _TOTALS: Final = ("entries", "bets", "stake", "prizes", "denials", "engine", "why")
 
 

@@ -138,6 +138,7 @@ class SweepConfig(BacktestOptions):
     )
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         chosen = [
             name
             for name, given in (

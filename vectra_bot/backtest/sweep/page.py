@@ -65,7 +65,7 @@ class _Parts(PageParts):
             ("Profit per game", self.number("best.mean", signed), f"SOL, {interval}", tone),
             (
                 "Expected per game",
-                self.number("best.expected", signed),
+                self.number("best.expected", signed, "unknown"),
                 "SOL, by the law for the same risks",
                 "",
             ),
@@ -147,7 +147,7 @@ class _Parts(PageParts):
                     text(shown(one.parameters)),
                     self.number(f"{key}.mean", signed),
                     self._interval(f"{key}.interval", one.profit.low),
-                    self.number(f"{key}.expected", signed),
+                    self.number(f"{key}.expected", signed, "unknown"),
                     self.number(f"{key}.p", p_text, "not judged"),
                     self.number(f"{key}.traded"),
                 ]

@@ -38,7 +38,7 @@ class TriedSet:
     Attributes:
         parameters: values of the parameters that vary.
         profit: per game, before prizes, with its 95 % interval.
-        expected: per game, by the law for the same risks.
+        expected: per game, by the law for the same risks; None if a payoff is unknown.
         p: chance that luck makes one of all sets look at least this good; None if too few games to judge.
         games: games played.
         traded: games in which it made or lost something.
@@ -50,7 +50,7 @@ class TriedSet:
 
     parameters: dict[str, Any]
     profit: Mean
-    expected: float
+    expected: float | None
     p: float | None
     games: int
     traded: int
@@ -97,12 +97,13 @@ class SweepReport:
         unplayable: games of ``--from`` that are not played, by reason.
         ranges: what varied, as JSON by parameter.
         fixed: all other parameters.
-        variants: sets that played all games, the most profitable first; those with too few games to judge,
-            such as one that never acts, come last.
+        variants: sets that played all games, the most profitable first; those with too few games to judge
+            come after them, and those without a result in any game last.
         left_out: sets that the strategy refuses.
         unfinished: sets that did not play all games.
         check: the reality check of *variants*; None without one.
         benchmark: what it measures from: ``law``, or ``zero`` where the law's expectation is not known.
+        unverified: what sets staked on terms that no capture shows: ``leverage``, ``shorts``, ``side games``.
         walk: walk-forward, if asked for.
         walked: parameters of the set that each of its steps chose.
         heat: profit by two parameters; None without a set.
@@ -125,6 +126,7 @@ class SweepReport:
     unfinished: int
     check: RealityCheck | None
     benchmark: str
+    unverified: tuple[str, ...]
     walk: WalkForward | None
     walked: tuple[dict[str, Any], ...]
     heat: HeatMap | None
@@ -186,6 +188,7 @@ class SweepReport:
             "fixed": self.fixed,
             "best": None if self.best is None else self.best.to_json(),
             "reality_check": None if check is None else check | {"benchmark": self.benchmark},
+            "unverified": list(self.unverified),
             "variants": [one.to_json() for one in self.variants],
             "walk_forward": self._walk_json(),
             "heat_map": None if self.heat is None else self.heat.to_json(),
@@ -204,6 +207,7 @@ class SweepReport:
                 "why": self.played.why,
                 "kernel": self.played.kernel,
                 "version": self.played.version,
+                "sampled": self.played.sampled,
             },
             "folder": self.folder,
             "digest": self.digest,
@@ -256,11 +260,12 @@ def report_of(run: SweepRun, ended: str) -> SweepReport:
         unfinished=len(run.sets) - len(complete),
         check=check,
         benchmark=benchmark,
+        unverified=tuple(sorted({kind for made in results for kind in made.unverified})),
         walk=walk,
         walked=() if walk is None else tuple(complete[s.chosen][0].values for s in walk.steps),
         heat=heat_map(plan.space, tried) if tried else None,
         chunks=run.counts,
-        played=played_of(results),
+        played=played_of(results, sampled=config.sampled),
         folder="" if plan.is_local else str(plan.folder),
         digest=_digest(complete),
         ended=ended,
@@ -288,7 +293,9 @@ def _variants(
             TriedSet(
                 parameters=one.values,
                 profit=in_sol(made.mean()),
-                expected=sol_of(float(made.expected.sum()) / made.games),
+                expected=(
+                    None if made.unknown else sol_of(float(made.expected.sum()) / made.games)
+                ),
                 p=None if p != p else p,
                 games=made.games,
                 traded=made.traded,
@@ -299,7 +306,7 @@ def _variants(
                 prizes=sol_of(made.totals["prizes"]),
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.p is None, -one.profit.mean)))
+    return tuple(sorted(found, key=lambda one: (one.p is None, not one.traded, -one.profit.mean)))
 
 
 def _digest(complete: Sequence[tuple[ParameterSet, SetResults]]) -> str:

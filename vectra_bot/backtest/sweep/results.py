@@ -70,6 +70,7 @@ class SetResults:
         totals: entries, bets, stake and prizes.
         denials: actions that limits denied, by reason.
         unknown: kinds of entries whose expected profit is not known.
+        unverified: what was staked on terms that no capture shows.
         digests: of each chunk, by its first game.
         engines: drivers that played.
         why: games that the fast driver did not play, by the reason.
@@ -83,6 +84,7 @@ class SetResults:
     totals: Counter[str] = field(factory=Counter)
     denials: Counter[str] = field(factory=Counter)
     unknown: set[str] = field(factory=set)
+    unverified: set[str] = field(factory=set)
     digests: dict[int, str] = field(factory=dict)
     engines: set[str] = field(factory=set)
     why: Counter[str] = field(factory=Counter)
@@ -103,6 +105,7 @@ class SetResults:
             self.totals[name] += getattr(chunk, name)
         self.denials.update(chunk.denials)
         self.unknown |= set(chunk.unknown)
+        self.unverified |= set(chunk.unverified)
         self.engines.add(chunk.engine)
         self.why.update(chunk.why)
 
@@ -137,8 +140,8 @@ def excess_of(results: Sequence[SetResults]) -> tuple[Floats, str]:
     return table[counts == counts[0]], "law" if known else "zero"
 
 
-def played_of(results: Sequence[SetResults]) -> Played:
-    """Return how the games of all *results* were played."""
+def played_of(results: Sequence[SetResults], *, sampled: bool = False) -> Played:
+    """Return how the games of all *results* were played, which were *sampled* or not."""
     engines = {engine for one in results for engine in one.engines}
     why: Counter[str] = Counter()
     for one in results:
@@ -148,6 +151,7 @@ def played_of(results: Sequence[SetResults]) -> Played:
         why=dict(sorted(why.items())),
         kernel=loaded() is not None,
         version=rules.LAW_VERSION,
+        sampled=sampled,
         blocks=sum(len(one.digests) for one in results),
     )
 

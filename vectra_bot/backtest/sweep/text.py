@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 
 from vectra_bot.analysis.intervals import Mean
-from vectra_bot.backtest.results.text import not_played_pairs, played_pairs
-from vectra_bot.backtest.sweep.report import SweepReport, sol_of
+from vectra_bot.backtest.results.text import not_played_pairs, played_pairs, unverified_pairs
+from vectra_bot.backtest.sweep.report import SweepReport, TriedSet, sol_of
 from vectra_bot.backtest.sweep.space import shown
 from vectra_bot.report.parts import signed
 from vectra_bot.report.text import denied_text
@@ -31,9 +31,10 @@ def sweep_pairs(report: SweepReport) -> list[tuple[str, object]]:
                 "Profit per game",
                 f"{signed(round(best.profit.mean, 9))} SOL, {mean_text(best.profit)}",
             ),
-            ("Expected", f"{signed(round(best.expected, 9))} SOL by the law for the same risks"),
+            ("Expected", expected_text(best)),
             ("Luck", luck_line(report)),
         ]
+    rows += unverified_pairs(report.unverified)
     if report.walk is not None:
         after, others = (
             signed(round(sol_of(value), 9))
@@ -64,7 +65,14 @@ def sweep_pairs(report: SweepReport) -> list[tuple[str, object]]:
         rows.append(("Unfinished", f"{report.unfinished:,} sets{after}"))
     rows += played_pairs(report.played)
     folder = report.folder or "none: nothing is kept of a strategy that is not in a file"
-    return [*rows, ("Folder", folder), ("Digest", report.digest)]
+    return [*rows, ("Seed", report.seed), ("Folder", folder), ("Digest", report.digest)]
+
+
+def expected_text(one: TriedSet) -> str:
+    """Return what the law expects of a set."""
+    if one.expected is None:
+        return "unknown: a payoff is unverified"
+    return f"{signed(round(one.expected, 9))} SOL by the law for the same risks"
 
 
 def denials_text(report: SweepReport) -> str:
@@ -86,8 +94,17 @@ def luck_line(report: SweepReport) -> str:
     left = f"; {not_judged:,} sets with too few games are not judged" if not_judged else ""
     return (
         f"p {p_text(check.p)}: in so many of all sweeps the best of {check.judged} does at least this much "
-        f"better {than}, by luck alone{left}"
+        f"better {than}, by luck alone{_furthest(report)}{left}"
     )
+
+
+def _furthest(report: SweepReport) -> str:
+    """Return which set the p is of, where that is not the most profitable one."""
+    best = report.best
+    one = min(report.variants, key=lambda v: 1.0 if v.p is None else v.p)
+    if best is None or one.p is None or best.p == one.p:
+        return ""
+    return f"; that is {shown(one.parameters)}, the p of the best set is {p_text(best.p)}"
 
 
 def mean_text(mean: Mean) -> str:
@@ -125,4 +142,12 @@ def _cell(report: SweepReport, value: float | None) -> str:
     return f"{shade}{signed(round(value, 6))}"
 
 
-__all__ = ["denials_text", "heat_lines", "luck_line", "mean_text", "p_text", "sweep_pairs"]
+__all__ = [
+    "denials_text",
+    "expected_text",
+    "heat_lines",
+    "luck_line",
+    "mean_text",
+    "p_text",
+    "sweep_pairs",
+]

@@ -94,6 +94,7 @@ class ChunkTask:
             prizes=int(games.prizes.sum()),
             denials=dict(games.denials),
             unknown=tuple(sorted(games.unknown)),
+            unverified=games.unverified,
             engine=games.played.engine,
             why=games.played.why,
         ).pack(self.key)
