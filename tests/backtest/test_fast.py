@@ -265,7 +265,7 @@ def test_the_books_of_a_block_show_every_trade_and_balance() -> None:
 
 
 def test_games_that_are_played_again_are_not_drawn_again() -> None:
-    """The last ones are kept, whoever plays them; not those of another seed or clock."""
+    """The last ones are kept for every strategy; those of another seed or clock are others."""
     first, again = (list(chunks_of(ExchangeConfig(seed=11), 3)) for _ in range(2))
     other, later = (
         next(chunks_of(config, 3))
