@@ -5,8 +5,8 @@
 
 The rule is the same everywhere: buy at every tick whose number in its game is a multiple of 100, sell
 everything 50 ticks later. The prices are those of the games that the fast driver plays, one after the other.
-Times are CPU times of one core; reading the data, imports and compilation are excluded. The sides take turns
-in each round.
+Times are CPU times of one core; reading the data, imports and compilation are excluded: the fast driver has
+drawn its games before, and keeps them. The sides take turns in each round.
 
 `strategy`: the fast driver with that strategy: fills, equity, exposure, ledger, and the game's phases.
 `backtesting`, `nautilus`, `backtrader`: the same rule in these frameworks, with statistics where they always
@@ -35,9 +35,10 @@ from sides import cpu_s, finish, parser_of, ratios, versions
 from store_common import alternate, spread
 
 from vectra_bot import GameView, Strategy
-from vectra_bot.backtest.play import play
+from vectra_bot.backtest.play import PlayConfig, play, play_config
 from vectra_bot.kernel.batch import draw_games
 from vectra_bot.kernel.exits import ExitScan
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import GameTick
 
 GOALS = {"backtesting": 15.0, "nautilus": 50.0, "backtrader": 200.0, "hftbacktest": 5.0}
@@ -281,9 +282,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     numbers, prices = ticks_of(options.games, options.seed)
     scan, looked_at = exit_sides(options.seed)
     sides = peers_of(numbers, prices, options.few)
-    sides["strategy"] = lambda: (
-        cpu_s(lambda: play(Rule, games=options.games, seed=options.seed)) / len(prices)
-    )
+    config = PlayConfig(source=resolve_strategy(Rule), games=options.games, seed=options.seed)
+    sides["strategy"] = lambda: cpu_s(lambda: play_config(config)) / len(prices)
     sides["exits"] = scan
     gc.collect()
     gc.freeze()

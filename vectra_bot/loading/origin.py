@@ -108,7 +108,12 @@ def _other_distributions(name: str, own: str, path: Path) -> dict[str, str]:
     known = _distributions()
     if set(known.get(top, ())) & set(known.get(own_top, ())):
         return {}
-    return {one: metadata.version(one) for one in known.get(top, ())}
+    return {one: _version(one) for one in known.get(top, ())}
+
+
+@cache
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)
 
 
 @cache
