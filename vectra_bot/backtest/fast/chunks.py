@@ -150,8 +150,8 @@ def chunks_of(config: ExchangeConfig, count: int) -> Iterator[FastGameData]:
         yield from _of_seed(config.seed, config.start_ns, at, stop, sampled=config.sampled)
 
 
-# A comparison or a sweep plays the same games again and again: 4,096 of them are kept, about 45 MB.
-@lru_cache(maxsize=8)
+# A comparison or a sweep plays the same games again and again: 2,048 of them are kept, about 25 MB.
+@lru_cache(maxsize=4)
 def _of_seed(
     seed: int, start_ns: int, first: int, stop: int, *, sampled: bool
 ) -> tuple[FastGameData, ...]:
