@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -73,8 +74,11 @@ def _beside(
     )
     try:
         with _out_of_reach():
-            waiting = [pool.submit(_play, number, block) for number, block in enumerate(blocks)]
-        for playing in waiting:
+            waiting = deque(
+                pool.submit(_play, number, block) for number, block in enumerate(blocks)
+            )
+        while waiting:
+            playing = waiting.popleft()  # a table that was taken is not kept
             while not playing.done():
                 wait([playing], timeout=_LOOK_S)
                 progress(sum(counts), total)
