@@ -20,6 +20,7 @@ import vectra_bot.actions
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.game.ledger import Ledger
+from vectra_bot.game.lots import Fill, Lot
 
 NUMBERS = int | float | str | Decimal | bool
 CONSTANTS = {
@@ -63,7 +64,8 @@ FIELDS = {
     "actions.limits.Limits.leverage": 5,
     "actions.notes.Tracked.plan": NO_EXITS,
     "actions.risk.Ask.leverage": 1,
-    "game.ledger.Fill.leverage": 1,
+    "game.lots.Fill.leverage": 1,
+    "game.lots.Lot.leverage": 1,
 }
 PARAMETERS = {
     "actions.book.ActionBook.decide_unproven.what": "settled game",
@@ -146,6 +148,9 @@ def test_a_field_that_is_not_given_is_empty() -> None:
         and not isinstance(field.default, _NEW)
         and not callable(field.default)
     }
+    for owned in (Fill, Lot):
+        tuples = owned._field_defaults.items()
+        found |= {f"game.lots.{owned.__name__}.{name}": value for name, value in tuples}
     others = {name: value for name, value in found.items() if value}
     assert others == FIELDS
     assert all(value is None or value == type(value)() for value in found.values() if not value)

@@ -105,7 +105,7 @@ def test_a_sale_that_the_rug_or_a_liquidation_may_have_made_is_not_ours() -> Non
     sale = asked(SELL, share=100)
     assert answer(sale, cash=5, qty=-100, held=(HELD,)) is not None
     assert answer(sale, cash=5, qty=-100, held=(HELD,), forced=True) is None
-    assert answer(sale, cash=5, qty=-100, held=(attrs.evolve(HELD, leverage=2),)) is None
+    assert answer(sale, cash=5, qty=-100, held=(HELD._replace(leverage=2),)) is None
     assert answer(sale, cash=5, qty=0) is None
 
 
@@ -212,7 +212,7 @@ def test_prices_say_nothing_with_bonus_money_or_leverage(beside: str) -> None:
     changes: dict[str, dict[str, Any]] = {
         "bonus": {"has": {"bonus": 1}},
         "bonus spent": {"bonus": -20, "cash": -100},
-        "leverage": {"held": (attrs.evolve(HELD, leverage=2),)},
+        "leverage": {"held": (HELD._replace(leverage=2),)},
         "part": {"pending": (effect(-9, 9),), "held": (Lot(9, 9, 0, 1.0),)},
     }
     assert answer(*pair, **{"cash": -120, "qty": 120, **changes[beside]}) is None
